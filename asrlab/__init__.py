@@ -1,0 +1,1 @@
+"""asrlab: a readable, tested speech recogniser."""
