@@ -1,0 +1,113 @@
+"""The vocabulary that every corpus shares: an utterance, and a corpus of them in named splits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from asrlab.errors import AsrlabError
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """Who said what, and where it lies. Holds no samples: `load()` reads them when they are wanted."""
+
+    id: str  # unique in its corpus
+    audio: Path  # the file that holds it, perhaps among others
+    text: str  # what was said, already normalised
+    speaker: str  # unique in its corpus; splits by speaker go by this
+    seconds: float  # how long it is
+    start: float = 0.0  # where in the file it begins, in seconds
+    tags: Mapping[str, str] = field(default_factory=dict, hash=False)  # accent, voice, ...: what scores group by
+
+    def load(self, sample_rate: int = 16000) -> np.ndarray:
+        """The samples of this utterance alone, float32 (N,) in [-1, 1], mono, at `sample_rate` Hz.
+
+        Raises AsrlabError naming the file if it is missing, is not audio, or ends before the utterance begins.
+        """
+        from asrlab import audio
+
+        samples = audio.load(self.audio, sample_rate)
+        first = round(self.start * sample_rate)
+        samples = samples[first : round((self.start + self.seconds) * sample_rate)]
+        if not len(samples):
+            raise AsrlabError(
+                f"{self.audio}: utterance {self.id!r} begins at {self.start:g} s, beyond the end of the file; "
+                "the recording is truncated or the manifest is wrong"
+            )
+        return samples
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Utterances in named splits, one sample rate, and a pronunciation lexicon where the corpus has one."""
+
+    name: str  # as in `corpora.load(name)`
+    splits: Mapping[str, tuple[Utterance, ...]]  # split name -> utterances, in a fixed order
+    sample_rate: int  # Hz, of the recordings as published
+    lexicon: Mapping[str, tuple[tuple[str, ...], ...]] | None = None  # word -> its pronunciations, the commonest first
+
+    def __getitem__(self, split: str) -> tuple[Utterance, ...]:
+        if split not in self.splits:
+            raise AsrlabError(f"corpus {self.name!r} has no split {split!r}; it has {', '.join(self.splits)}")
+        return self.splits[split]
+
+    def seconds(self, split: str) -> float:
+        """Total duration of a split in seconds."""
+        return float(sum(u.seconds for u in self[split]))
+
+    def speakers(self, split: str) -> tuple[str, ...]:
+        """The distinct speakers of a split, sorted."""
+        return tuple(sorted({u.speaker for u in self[split]}))
+
+    def word_counts(self, split: str) -> Counter[str]:
+        """How often each word occurs in a split."""
+        return Counter(word for u in self[split] for word in u.text.split())
+
+    def words(self, split: str) -> tuple[str, ...]:
+        """The distinct words of a split, sorted: its vocabulary."""
+        return tuple(sorted(self.word_counts(split)))
+
+    def summary(self) -> str:
+        """One line a split: utterances, minutes, speakers, words."""
+        return "\n".join(
+            f"{self.name} {split}: {len(self[split])} utterances, {self.seconds(split) / 60:.1f} min, "
+            f"{len(self.speakers(split))} speakers, {sum(self.word_counts(split).values())} words "
+            f"({len(self.words(split))} distinct)"
+            for split in self.splits
+        )
+
+
+def header(path: Path) -> tuple[float, int]:
+    """(seconds, sample rate in Hz) of an audio file, from its header alone.
+
+    Raises AsrlabError naming the file if it is missing, is not audio or holds no sample.
+    """
+    try:
+        info = soundfile.info(str(path))
+    except (soundfile.LibsndfileError, OSError) as error:
+        reason = "no such file" if not Path(path).is_file() else f"not a readable audio file ({error})"
+        raise AsrlabError(f"{path}: {reason}; fetch the corpus again, or take the file out of the list") from error
+    if info.frames == 0:
+        raise AsrlabError(f"{path}: holds no samples; record it again, or take the file out of the list")
+    return info.frames / info.samplerate, info.samplerate
+
+
+def hold_out_speakers(
+    utterances: tuple[Utterance, ...], count: int
+) -> tuple[tuple[Utterance, ...], tuple[Utterance, ...]]:
+    """(kept, held out): takes `count` speakers out, evenly spaced in the sorted list of speakers.
+
+    The choice depends on the names alone, so it is the same on every machine; another count gives another set.
+    Raises AsrlabError unless 0 <= count < number of speakers.
+    """
+    speakers = sorted({u.speaker for u in utterances})
+    if not 0 <= count < max(len(speakers), 1):
+        raise AsrlabError(f"dev_speakers={count}: must be at least 0 and below the {len(speakers)} speakers of train")
+    chosen = {speakers[(2 * i + 1) * len(speakers) // (2 * count)] for i in range(count)}
+    return tuple(u for u in utterances if u.speaker not in chosen), tuple(u for u in utterances if u.speaker in chosen)

@@ -1,0 +1,185 @@
+"""Text as a recogniser sees it: normalisation, and tokenizers that turn it into ids and back.
+
+One rule holds for every tokenizer: a token whose string begins with "▁" (U+2581) begins a word. Text is the
+tokens joined, with each "▁" turned into a space. Id 0 is the blank of CTC, always.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from asrlab.errors import AsrlabError
+
+BLANK, UNKNOWN, WORD = "<blank>", "<unk>", "▁"
+_APOSTROPHES = str.maketrans(dict.fromkeys("‘’‛ʼʹ′`´＇", "'"))
+
+
+def normalise(text: str) -> str:
+    """Text for training and scoring: words of lower-case letters and digits, one space between them.
+
+    NFKC; lower case; apostrophes of any shape become ' and stay only inside a word ("don't"); commas in thousands go
+    ("1,000" -> "1000") and decimal points stay ("3.14"); all other punctuation and symbols, hyphens included, become
+    spaces. Letters, their accents and the scripts of other languages stay as they are.
+    """
+    text = unicodedata.normalize("NFKC", text.translate(_APOSTROPHES)).lower()
+    text = unicodedata.normalize("NFKC", text.translate(_APOSTROPHES))
+    text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text)
+    kept = [c if _belongs(text, i) else " " for i, c in enumerate(text)]
+    return " ".join("".join(kept).split())
+
+
+def _belongs(text: str, i: int) -> bool:
+    if unicodedata.category(text[i])[0] in "LMN":
+        return True
+    before, after = text[i - 1 : i], text[i + 1 : i + 2]
+    if text[i] == "'":
+        return before.isalnum() and after.isalnum()
+    return text[i] == "." and before.isdigit() and after.isdigit()
+
+
+class Tokenizer:
+    """What all tokenizers share: a tuple of tokens (id = position, 0 = blank), and the way back from ids to text."""
+
+    kind: ClassVar[str]
+
+    def __init__(self, tokens: Sequence[str]):
+        self.tokens = tuple(tokens)
+        self._ids = {token: i for i, token in enumerate(self.tokens)}
+        if not self.tokens or self.tokens[0] != BLANK:
+            raise AsrlabError(f"tokens begin with {self.tokens[:1]}: the first must be {BLANK!r}, the blank of CTC")
+        if len(self._ids) != len(self.tokens):
+            twice = sorted({t for t in self.tokens if self.tokens.count(t) > 1})
+            raise AsrlabError(f"tokens {twice} occur twice; each token has one id")
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self)} tokens)"
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of `text` (normalised words). Raises AsrlabError for what has no token, unless UNKNOWN is one."""
+        raise NotImplementedError
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of `ids`; blanks (0) are dropped, repeats are kept: collapse them before, as CTC asks."""
+        return "".join(self.tokens[i] for i in ids if i).replace(WORD, " ").strip()
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready description from which `tokenizer_from_dict` makes the same tokenizer."""
+        return {"kind": self.kind, "tokens": list(self.tokens)}
+
+    @classmethod
+    def _from_dict(cls, d: Mapping[str, Any]) -> Tokenizer:
+        return cls(d["tokens"])
+
+
+class CharTokenizer(Tokenizer):
+    """Characters. "▁" precedes every word, the first included; with `mark_initial` it is one with the first letter."""
+
+    kind = "char"
+
+    def __init__(self, tokens: Sequence[str], mark_initial: bool = False):
+        super().__init__(tokens)
+        self.mark_initial = mark_initial
+
+    @classmethod
+    def fit(cls, texts: Iterable[str], mark_initial: bool = False, unknown: bool = False) -> CharTokenizer:
+        """Tokens for the characters of `texts`: blank, (unknown,) "▁", then the characters sorted.
+
+        `mark_initial`: no "▁" alone, but each character twice, "a" within a word and "▁a" at its beginning: shorter
+        sequences, and a decoder that sees words begin. `unknown`: a token for characters that `texts` does not have.
+        """
+        characters = sorted({c for text in texts for word in text.split() for c in word})
+        _check_no_mark(characters)
+        begin = [WORD + c for c in characters] if mark_initial else [WORD]
+        return cls([BLANK, *([UNKNOWN] if unknown else []), *begin, *characters], mark_initial)
+
+    def encode(self, text: str) -> list[int]:
+        ids = []
+        for word in text.split():
+            pieces = [WORD + word[0], *word[1:]] if self.mark_initial else [WORD, *word]
+            ids += [self._id(piece, text) for piece in pieces]
+        return ids
+
+    def _id(self, piece: str, text: str) -> int:
+        found = self._ids.get(piece, self._ids.get(UNKNOWN))
+        if found is None:
+            raise _unknown("character", piece[-1], text)
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**super().to_dict(), "mark_initial": self.mark_initial}
+
+    @classmethod
+    def _from_dict(cls, d: Mapping[str, Any]) -> CharTokenizer:
+        return cls(d["tokens"], d.get("mark_initial", False))
+
+
+class PhoneTokenizer(Tokenizer):
+    """Phones by way of a lexicon (word -> pronunciations). No token begins a word: the lexicon gives words back."""
+
+    kind = "phone"
+
+    def __init__(self, lexicon: Mapping[str, Sequence[Sequence[str]]]):
+        self.lexicon = {word: tuple(tuple(p) for p in spoken) for word, spoken in lexicon.items()}
+        empty = [word for word, spoken in self.lexicon.items() if not spoken or not all(spoken)]
+        if empty:
+            raise AsrlabError(f"lexicon: no phones for {', '.join(map(repr, empty[:5]))}; give each a pronunciation")
+        super().__init__([BLANK, *sorted({phone for spoken in self.lexicon.values() for p in spoken for phone in p})])
+
+    def encode(self, text: str) -> list[int]:
+        """Phone ids of `text`, each word by its first pronunciation."""
+        return [i for word in text.split() for i in self.pronunciations(word)[0]]
+
+    def pronunciations(self, word: str) -> list[tuple[int, ...]]:
+        """Every pronunciation of a word, as token ids."""
+        if word not in self.lexicon:
+            raise AsrlabError(f"word {word!r} is not in the lexicon ({len(self.lexicon)} words); add its pronunciation")
+        return [tuple(self._ids[phone] for phone in spoken) for spoken in self.lexicon[word]]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The phones of `ids`, joined by spaces; blanks (0) are dropped."""
+        return " ".join(self.tokens[i] for i in ids if i)
+
+    def to_dict(self) -> dict[str, Any]:
+        lexicon = {word: [list(p) for p in spoken] for word, spoken in self.lexicon.items()}
+        return {"kind": self.kind, "lexicon": lexicon}
+
+    @classmethod
+    def _from_dict(cls, d: Mapping[str, Any]) -> PhoneTokenizer:
+        return cls(d["lexicon"])
+
+
+def tokenizer_from_dict(d: Mapping[str, Any]) -> Tokenizer:
+    """The tokenizer that `to_dict()` described. Raises AsrlabError on an unknown or incomplete description."""
+    kinds = {c.kind: c for c in (CharTokenizer, PhoneTokenizer)}
+    if d.get("kind") not in kinds:
+        raise AsrlabError(f"tokenizer kind {d.get('kind')!r}: must be one of {', '.join(kinds)}")
+    try:
+        return kinds[d["kind"]]._from_dict(d)
+    except KeyError as error:
+        raise AsrlabError(f"tokenizer description without {error}; it was not written by to_dict()") from error
+
+
+def lexicon_tokens(tokenizer: Tokenizer, words: Iterable[str]) -> dict[str, list[tuple[int, ...]]]:
+    """How each word is spelled in token ids: one spelling, or for phones one a pronunciation."""
+    if isinstance(tokenizer, PhoneTokenizer):
+        return {word: tokenizer.pronunciations(word) for word in words}
+    return {word: [tuple(tokenizer.encode(word))] for word in words}
+
+
+def _check_no_mark(pieces: Iterable[str]) -> None:
+    for piece in pieces:
+        if WORD in piece:
+            raise AsrlabError(f"{piece!r} holds {WORD!r} (U+2581), the mark of a word; normalise the text first")
+
+
+def _unknown(what: str, value: str, text: str) -> AsrlabError:
+    return AsrlabError(
+        f"{what} {value!r} in {text!r} is not known to the tokenizer; normalise the text, "
+        "fit the tokenizer on text that has it, or fit it with unknown=True"
+    )
