@@ -6,6 +6,8 @@ tokens joined, with each "▁" turned into a space. Id 0 is the blank of CTC, al
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,18 +19,64 @@ BLANK, UNKNOWN, WORD = "<blank>", "<unk>", "▁"
 _APOSTROPHES = str.maketrans(dict.fromkeys("‘’‛ʼʹ′`´＇", "'"))
 
 
-def normalise(text: str) -> str:
+def normalise(text: str, digits: str = "keep") -> str:
     """Text for training and scoring: words of lower-case letters and digits, one space between them.
 
     NFKC; lower case; apostrophes of any shape become ' and stay only inside a word ("don't"); commas in thousands go
     ("1,000" -> "1000") and decimal points stay ("3.14"); all other punctuation and symbols, hyphens included, become
-    spaces. Letters, their accents and the scripts of other languages stay as they are.
+    spaces. Letters, their accents and the scripts of other languages stay as they are. Twice gives the same as once.
+
+    `digits`: "keep" leaves them; "spell" writes them as English words, without "and": 105 -> one hundred five, 2nd ->
+    second, 3.14 -> three point one four, and digit by digit what begins with 0 or has more than 15 digits. It cannot
+    know that 1984 is a year or 10:30 a time: spell such things yourself if the speakers read them so.
     """
+    if digits not in ("keep", "spell"):
+        raise AsrlabError(f"digits={digits!r}: must be 'keep' or 'spell'")
     text = unicodedata.normalize("NFKC", text.translate(_APOSTROPHES)).lower()
-    text = unicodedata.normalize("NFKC", text.translate(_APOSTROPHES))
-    text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text)
+    text = unicodedata.normalize("NFKC", text).translate(_APOSTROPHES)
+    text = re.sub(r"(?<=[0-9]),(?=[0-9]{3}(?![0-9]))", "", text)
+    if digits == "spell":
+        text = _NUMBER.sub(lambda match: f" {_spell(*match.groups())} ", text)
     kept = [c if _belongs(text, i) else " " for i, c in enumerate(text)]
     return " ".join("".join(kept).split())
+
+
+def spell_number(number: int) -> str:
+    """A whole number below 10**15 in English words, without "and": 1984 -> one thousand nine hundred eighty four."""
+    if not 0 <= number < 10**15:
+        raise AsrlabError(f"{number}: only whole numbers from 0 to 10**15 - 1 can be spelled")
+    if number < 20:
+        return _UNITS[number]
+    if number < 100:
+        return f"{_TENS[number // 10]} {_UNITS[number % 10]}" if number % 10 else _TENS[number // 10]
+    size, name = next((10**p, n) for p, n in _SCALES if number >= 10**p)
+    rest = f" {spell_number(number % size)}" if number % size else ""
+    return f"{spell_number(number // size)} {name}{rest}"
+
+
+_UNITS = (
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+)  # fmt: skip
+_TENS = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_SCALES = ((12, "trillion"), (9, "billion"), (6, "million"), (3, "thousand"), (2, "hundred"))
+_ORDINALS = {
+    "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth",
+    "twelve": "twelfth",
+}  # fmt: skip
+_NUMBER = re.compile(r"([0-9]+)(?:\.([0-9]+)|(st|nd|rd|th)\b)?")
+
+
+def _spell(whole: str, fraction: str | None, ordinal: str | None) -> str:
+    by_digit = len(whole) > 15 or (whole[0] == "0" and len(whole) > 1)
+    words = " ".join(_UNITS[int(d)] for d in whole) if by_digit else spell_number(int(whole))
+    if fraction:
+        return f"{words} point {' '.join(_UNITS[int(d)] for d in fraction)}"
+    if ordinal:
+        *before, last = words.split()
+        regular = last[:-1] + "ieth" if last.endswith("y") else last + "th"
+        return " ".join([*before, _ORDINALS.get(last, regular)])
+    return words
 
 
 def _belongs(text: str, i: int) -> bool:
@@ -119,6 +167,88 @@ class CharTokenizer(Tokenizer):
         return cls(d["tokens"], d.get("mark_initial", False))
 
 
+class WordTokenizer(Tokenizer):
+    """Whole words, as "▁word": short sequences, but no way to write a word that training did not have."""
+
+    kind = "word"
+
+    @classmethod
+    def fit(cls, texts: Iterable[str], unknown: bool = False) -> WordTokenizer:
+        """A token for each word of `texts`, sorted. `unknown`: one more for every other word."""
+        words = sorted({word for text in texts for word in text.split()})
+        _check_no_mark(words)
+        return cls([BLANK, *([WORD + UNKNOWN] if unknown else []), *(WORD + word for word in words)])
+
+    def encode(self, text: str) -> list[int]:
+        ids = []
+        for word in text.split():
+            found = self._ids.get(WORD + word, self._ids.get(WORD + UNKNOWN))
+            if found is None:
+                raise _unknown("word", word, text)
+            ids.append(found)
+        return ids
+
+
+class SubwordTokenizer(Tokenizer):
+    """Pieces of words, learned by sentencepiece (unigram, Kudo 2018): frequent words whole, rare ones in parts.
+
+    The blank takes the id 0 that sentencepiece keeps for the unknown piece; its other ids stay as they are.
+    """
+
+    kind = "subword"
+
+    def __init__(self, model: bytes):
+        import sentencepiece
+
+        self.model = model
+        self._processor = sentencepiece.SentencePieceProcessor()
+        try:
+            self._processor.LoadFromSerializedProto(model)
+        except RuntimeError as error:
+            raise AsrlabError(f"subword model of {len(model)} bytes is not sentencepiece's; fit it again") from error
+        super().__init__([BLANK, *(self._processor.IdToPiece(i) for i in range(1, self._processor.GetPieceSize()))])
+
+    @classmethod
+    def fit(cls, texts: Iterable[str], size: int, kind: str = "unigram") -> SubwordTokenizer:
+        """`size` tokens (the blank included) learned from `texts`; the same texts give the same tokens.
+
+        `kind`: "unigram" or "bpe". Raises AsrlabError if `texts` cannot give that many pieces, or has more characters.
+        """
+        import sentencepiece
+
+        texts = [" ".join(text.split()) for text in texts]
+        _check_no_mark(texts)
+        model = io.BytesIO()
+        try:
+            sentencepiece.SentencePieceTrainer.Train(
+                sentence_iterator=iter(texts), model_writer=model, vocab_size=size, model_type=kind,
+                unk_id=0, bos_id=-1, eos_id=-1, pad_id=-1, character_coverage=1.0,
+                normalization_rule_name="identity", num_threads=1, minloglevel=3,
+            )  # fmt: skip
+        except (RuntimeError, ValueError) as error:
+            characters = len({c for text in texts for c in text if c != " "})
+            raise AsrlabError(
+                f"size={size}: sentencepiece cannot learn that many pieces from {len(texts)} texts with {characters} "
+                f"distinct characters ({str(error).splitlines()[0]}); the size must lie between, try another"
+            ) from error
+        return cls(model.getvalue())
+
+    def encode(self, text: str) -> list[int]:
+        ids = self._processor.EncodeAsIds(text)
+        if 0 in ids:
+            known = {c for token in self.tokens[1:] for c in token}
+            stranger = next((c for c in text if not c.isspace() and c not in known), text)
+            raise _unknown("character", stranger, text, remedy="")
+        return ids
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"kind": self.kind, "model": base64.b64encode(self.model).decode("ascii")}
+
+    @classmethod
+    def _from_dict(cls, d: Mapping[str, Any]) -> SubwordTokenizer:
+        return cls(base64.b64decode(d["model"]))
+
+
 class PhoneTokenizer(Tokenizer):
     """Phones by way of a lexicon (word -> pronunciations). No token begins a word: the lexicon gives words back."""
 
@@ -156,7 +286,7 @@ class PhoneTokenizer(Tokenizer):
 
 def tokenizer_from_dict(d: Mapping[str, Any]) -> Tokenizer:
     """The tokenizer that `to_dict()` described. Raises AsrlabError on an unknown or incomplete description."""
-    kinds = {c.kind: c for c in (CharTokenizer, PhoneTokenizer)}
+    kinds = {c.kind: c for c in (CharTokenizer, WordTokenizer, SubwordTokenizer, PhoneTokenizer)}
     if d.get("kind") not in kinds:
         raise AsrlabError(f"tokenizer kind {d.get('kind')!r}: must be one of {', '.join(kinds)}")
     try:
@@ -178,8 +308,8 @@ def _check_no_mark(pieces: Iterable[str]) -> None:
             raise AsrlabError(f"{piece!r} holds {WORD!r} (U+2581), the mark of a word; normalise the text first")
 
 
-def _unknown(what: str, value: str, text: str) -> AsrlabError:
+def _unknown(what: str, value: str, text: str, remedy: str = " or fit it with unknown=True") -> AsrlabError:
     return AsrlabError(
         f"{what} {value!r} in {text!r} is not known to the tokenizer; normalise the text, "
-        "fit the tokenizer on text that has it, or fit it with unknown=True"
+        f"fit the tokenizer on text that has it,{remedy}".rstrip(",")
     )
