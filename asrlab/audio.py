@@ -1,9 +1,13 @@
-"""Sound on disk: load and save WAV, FLAC, MP3 and OGG (soundfile), at any rate and with any number of channels, and resample.
+"""Sound on disk: load and save WAV, FLAC, MP3 and OGG (soundfile) at any rate, with any number of channels; resample.
 
-In memory a recording is a float32 array (N,) in [-1, 1], mono. Files are read, mixed and resampled in blocks, so that an hour costs
-the memory of its samples and little more.
+In memory a recording is a float32 array (N,) in [-1, 1], mono. Files are read, mixed and resampled in blocks: an hour
+costs the memory of its samples and little more. `effects` (mu-law, codecs, filters, ...) and `segment` (framing,
+voice activity) are reached from here too: `audio.band_pass`, `audio.segment_speech`.
 """
 
+import contextlib
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +15,50 @@ import numpy as np
 import soundfile
 import soxr
 
+from asrlab.effects import (
+    CompressorOptions,
+    add_noise,
+    band_pass,
+    codec_round_trip,
+    compress,
+    de_emphasis,
+    mu_law_decode,
+    mu_law_encode,
+    pre_emphasis,
+    remove_dc,
+    telephone,
+    vector,
+    write_blocks,
+)
 from asrlab.errors import AsrlabError
+from asrlab.segment import SegmentOptions, cut_at_quiet, frame, segment_speech
 
-SUFFIXES = (".wav", ".flac", ".mp3", ".ogg")
-BLOCK_FRAMES = 1 << 18  # frames read at a time: 5 s of 48 kHz
+__all__ = [
+    "AudioInfo",
+    "CompressorOptions",
+    "SegmentOptions",
+    "add_noise",
+    "band_pass",
+    "codec_round_trip",
+    "compress",
+    "cut_at_quiet",
+    "de_emphasis",
+    "frame",
+    "info",
+    "load",
+    "mu_law_decode",
+    "mu_law_encode",
+    "pre_emphasis",
+    "remove_dc",
+    "resample",
+    "save",
+    "segment_speech",
+    "telephone",
+]
+
+SUFFIXES = {".wav": "WAV", ".flac": "FLAC", ".mp3": "MP3", ".ogg": "OGG"}
+BLOCK = 1 << 18  # frames read at a time: 5 s of 48 kHz
+UNKNOWN_LENGTH = 0x7FFFF000  # programs that write WAV into a pipe claim at least so many bytes (sox; ffmpeg 0xFFFFFFFF)
 
 
 @dataclass(frozen=True)
@@ -23,12 +67,13 @@ class AudioInfo:
 
     sample_rate: int  # Hz
     channels: int
-    frames: int  # samples a channel
+    frames: int  # samples of each channel
     format: str  # container, such as "WAV"
     encoding: str  # such as "PCM_16"
 
     @property
     def seconds(self) -> float:
+        """How long it plays."""
         return self.frames / self.sample_rate
 
 
@@ -38,63 +83,73 @@ def info(path: str | Path) -> AudioInfo:
         return AudioInfo(file.samplerate, file.channels, file.frames, file.format, file.subtype)
 
 
-def load(path: str | Path, sample_rate: int | None = 16000, resample: bool = True) -> np.ndarray:
-    """Read a file as mono float32 (N,) at `sample_rate` Hz (None: the file's own rate).
+def load(
+    path: str | Path,
+    sample_rate: int | None = 16000,
+    resample: bool = True,
+    start: float = 0.0,
+    seconds: float | None = None,
+) -> np.ndarray:
+    """Read a file as mono float32 (N,) at `sample_rate` Hz (None: the file's own rate), channels averaged.
 
-    Channels are averaged. With resample=False another rate is an error instead of a conversion. Raises AsrlabError if the file
-    is missing, empty, no audio or truncated, or holds no samples, NaN or infinity.
+    start, seconds: read only this part, not what lies before it. resample=False: another rate is an error instead of a
+    conversion. Raises AsrlabError if the file is missing, empty, no audio or truncated, or holds no samples, NaN or
+    infinity.
     """
     with _open(path) as file:
         rate = sample_rate or file.samplerate
         if file.samplerate != rate and not resample:
             raise AsrlabError(f"{path}: {file.samplerate} Hz, expected {rate} Hz; pass resample=True")
-        if _cut_short(file):
-            raise AsrlabError(f"{path}: truncated, its header promises more audio than the file holds; copy or fetch it again")
-        pieces = []
-        read = 0
-        stream = None if file.samplerate == rate else soxr.ResampleStream(file.samplerate, rate, 1, dtype="float32")
+        first, count = _span(path, file, start, seconds)
         try:
-            for block in file.blocks(BLOCK_FRAMES, dtype="float32", always_2d=True):
-                mono = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
-                if not np.isfinite(mono).all():
-                    at = read + int(np.argmin(np.isfinite(mono)))
-                    raise AsrlabError(f"{path}: sample {at} is {mono[at - read]}; write the file again with finite samples")
-                read += len(mono)
-                pieces.append(mono if stream is None else stream.resample_chunk(mono))
-        except soundfile.LibsndfileError as error:
-            raise AsrlabError(f"{path}: unreadable after {read} samples ({error.error_string}); copy or fetch it again") from None
-        if read == 0:
-            raise AsrlabError(f"{path}: holds no samples; leave it out or record it again")
-        if read < file.frames:
-            raise AsrlabError(f"{path}: truncated, {read} of {file.frames} samples could be read; copy or fetch it again")
-        if stream is not None:
-            pieces.append(stream.resample_chunk(np.zeros(0, np.float32), last=True))
-    return np.concatenate(pieces)
+            samples = np.empty(int(count * rate / file.samplerate) + 2, np.float32)
+        except MemoryError:
+            minutes = round(count / file.samplerate / 60)
+            raise AsrlabError(f"{path}: {minutes} minutes do not fit into memory; pass start and seconds") from None
+        filled = 0
+        for piece in _resampled(_mono_blocks(path, file, first, count), file.samplerate, rate):
+            if filled + len(piece) > len(samples):
+                samples = np.concatenate([samples[:filled], piece])
+            samples[filled : filled + len(piece)] = piece
+            filled += len(piece)
+    return samples[:filled]
 
 
 def save(path: str | Path, samples: np.ndarray, sample_rate: int) -> None:
-    """Write mono samples (N,) in [-1, 1] as the format that the suffix names; samples beyond are clipped.
+    """Write mono samples (N,), clipped to [-1, 1], in the format that the suffix names (WAV and FLAC: 16 bits).
 
-    WAV and FLAC hold 16 bits. Raises AsrlabError for an unknown suffix, samples that are no finite vector, and a place that cannot be
-    written; a failed write leaves no half file.
+    The file appears whole or not at all. Raises AsrlabError for an unknown suffix, for samples that are no finite
+    vector of floats, for a rate that the format lacks, and for a place that cannot be written.
     """
     path = Path(path)
-    if path.suffix.lower() not in SUFFIXES:
+    kind = SUFFIXES.get(path.suffix.lower())
+    if kind is None:
         raise AsrlabError(f"{path}: unknown suffix {path.suffix!r}; use one of {', '.join(SUFFIXES)}")
-    samples = np.asarray(samples, dtype=np.float32)
-    if samples.ndim != 1 or not np.isfinite(samples).all():
-        raise AsrlabError(f"{path}: samples of shape {samples.shape}; give a vector (N,) of finite values")
+    samples = vector(samples, str(path))
+    if kind in ("WAV", "FLAC"):  # our own rounding: what was loaded from 16 bits is saved as the same 16 bits
+        samples = np.clip(np.rint(samples * np.float32(32768)), -32768, 32767).astype(np.int16)
+    else:
+        samples = np.clip(samples, -1, 1)
+    part = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
-        soundfile.write(path, np.clip(samples, -1, 1), sample_rate)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise AsrlabError(f"{path}: cannot be written ({error}); choose a folder that exists and is writable") from None
+        write_blocks(part, samples, sample_rate, kind)
+        os.replace(part, path)
+    except (soundfile.SoundFileError, OSError, AssertionError) as error:  # soundfile asserts that all was written
+        reason = str(error) or "not everything could be written"
+        raise AsrlabError(
+            f"{path}: cannot be written at {sample_rate} Hz ({reason}); choose a folder that exists, is writable "
+            f"and has space, and for MP3 and OGG a usual rate such as 16000"
+        ) from None
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
 
 
 def resample(samples: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
-    """Change the sample rate of (N,) from `rate` to `new_rate` Hz (soxr, high quality): float32 (about N new_rate / rate,)."""
+    """Change the rate of (N,) from `rate` to `new_rate` Hz (soxr, high quality): float32 (about N new_rate / rate,)."""
     if rate <= 0 or new_rate <= 0:
-        raise AsrlabError(f"rates {rate} and {new_rate} Hz: both must be positive")
-    samples = np.asarray(samples, dtype=np.float32)
+        raise AsrlabError(f"rate={rate}, new_rate={new_rate} Hz: both must be positive")
+    samples = vector(samples)
     return samples if rate == new_rate else soxr.resample(samples, rate, new_rate)
 
 
@@ -106,13 +161,69 @@ def _open(path: str | Path) -> soundfile.SoundFile:
         raise AsrlabError(f"{path}: empty (0 bytes); copy or fetch it again")
     try:
         return soundfile.SoundFile(path)
-    except soundfile.LibsndfileError as error:
-        raise AsrlabError(f"{path}: not readable as audio ({error.error_string}); give WAV, FLAC, MP3 or OGG") from None
+    except (soundfile.SoundFileError, OSError, TypeError) as error:  # TypeError: a .raw file has no header to read
+        reason = getattr(error, "error_string", error)
+        raise AsrlabError(f"{path}: not readable as audio ({reason}); give WAV, FLAC, MP3 or OGG") from None
+
+
+def _span(path: str | Path, file: soundfile.SoundFile, start: float, seconds: float | None) -> tuple[int, int]:
+    """First frame and number of frames to read."""
+    if _cut_short(file):
+        raise AsrlabError(f"{path}: truncated, the header promises more than the file holds; copy or fetch it again")
+    if file.frames == 0:
+        raise AsrlabError(f"{path}: holds no samples; leave it out or record it again")
+    first = round(start * file.samplerate)
+    count = file.frames - first if seconds is None else round(seconds * file.samplerate)
+    if first < 0 or count <= 0 or first + count > file.frames:
+        end = "its end" if seconds is None else f"{start + seconds:g}"
+        raise AsrlabError(
+            f"{path}: seconds {start:g} to {end} asked for, but it lasts {file.frames / file.samplerate:g} s; "
+            f"correct start and seconds"
+        )
+    return first, count
 
 
 def _cut_short(file: soundfile.SoundFile) -> bool:
-    """libsndfile shortens a truncated file in silence, and says so only in its log."""
-    log = file.extra_info
-    if "Last page lacks an end-of-stream bit" in log:
-        return True
-    return any(line.startswith("data : ") and "should be" in line for line in log.splitlines())
+    """libsndfile shortens a truncated WAV or OGG in silence: only its log tells."""
+    for line in file.extra_info.splitlines():
+        if "Last page lacks an end-of-stream bit" in line:
+            return True
+        if line.startswith("data : ") and "should be" in line:
+            claimed = int(line.split()[2])
+            return claimed < UNKNOWN_LENGTH and claimed > int(line.split("should be")[1].strip(" )"))
+    return False
+
+
+def _mono_blocks(path: str | Path, file: soundfile.SoundFile, first: int, count: int) -> Iterator[np.ndarray]:
+    """The mixed samples from `first` on, a block at a time; raises where the file breaks off or holds NaN."""
+    done = 0
+    try:
+        if first:
+            file.seek(first)
+        while done < count:
+            block = file.read(min(BLOCK, count - done), dtype="float32", always_2d=True)
+            if len(block) == 0:
+                break
+            mono = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
+            if not np.isfinite(mono).all():
+                at = int(np.argmin(np.isfinite(mono)))
+                raise AsrlabError(f"{path}: sample {first + done + at} is {mono[at]}; write it again, finite")
+            yield mono
+            done += len(mono)
+    except soundfile.SoundFileError as error:
+        reason = getattr(error, "error_string", error)
+        raise AsrlabError(f"{path}: damaged after sample {first + done} ({reason}); copy or fetch it again") from None
+    if done < count:
+        raise AsrlabError(
+            f"{path}: truncated, {first + done} of {file.frames} samples could be read; copy or fetch it again"
+        )
+
+
+def _resampled(blocks: Iterator[np.ndarray], rate: int, new_rate: int) -> Iterator[np.ndarray]:
+    if rate == new_rate:
+        yield from blocks
+        return
+    stream = soxr.ResampleStream(rate, new_rate, 1, dtype="float32")
+    for block in blocks:
+        yield stream.resample_chunk(block)
+    yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
