@@ -1,0 +1,187 @@
+"""CTC prefix beam search with a word language model and a lexicon."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from asrlab.decode.align import align, timed_words
+from asrlab.decode.frames import select_frames
+from asrlab.decode.hypothesis import WORD_MARK, Hypothesis, check_log_probs, split_words
+from asrlab.decode.search import LEXICON, NO_WORD, OPEN, TOKENS, Weights, search, trace
+from asrlab.decode.words import lexicon_trie, open_trie
+from asrlab.errors import AsrlabError
+from asrlab.lm.ngram import NGram, NGramArrays
+
+#: An LM that says nothing, in the shape that the compiled search wants.
+_NO_LM = NGramArrays(
+    np.zeros(1), np.full(1, -1, np.int32), np.array([0, 3], np.int32), np.arange(3, dtype=np.int32), np.zeros(3),
+    np.zeros(3, np.int32),
+)
+_LOWEST_AHEAD = -300.0
+
+
+@dataclass(frozen=True)
+class BeamOptions:
+    """How a `BeamDecoder` searches; all scores in nats."""
+
+    beam: int = 16  # prefixes kept after each frame
+    lm_weight: float = 0.8  # factor on the language model's log-probabilities
+    word_bonus: float = 0.0  # added for each word: above 0 more, shorter words
+    unknown_penalty: float = 5.0  # taken off for each word that the language model does not know
+    token_threshold: float = 10.0  # tokens further below a frame's best are not tried
+    max_tokens: int = 64  # nor more than so many a frame
+    beam_threshold: float = 20.0  # prefixes further below the best are dropped
+    blank_threshold: float = 0.9995  # frames whose blank is at least so probable are passed over, a run of them as one
+    nbest: int = 1  # hypotheses returned, at most
+
+    def __post_init__(self):
+        for name, least in (("beam", 1), ("max_tokens", 1), ("nbest", 1)):
+            value = getattr(self, name)
+            if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or not least <= value <= 1_000_000:
+                raise AsrlabError(f"{name}={value!r}: pass an integer of {least}..1000000")
+        for name in ("lm_weight", "token_threshold", "beam_threshold"):
+            if not getattr(self, name) >= 0:
+                raise AsrlabError(f"{name}={getattr(self, name)!r}: pass 0 or more")
+        for name in ("lm_weight", "word_bonus", "unknown_penalty"):
+            if not np.isfinite(getattr(self, name)):
+                raise AsrlabError(f"{name}={getattr(self, name)!r}: pass a finite number")
+        if not self.blank_threshold > 0:
+            raise AsrlabError(f"blank_threshold={self.blank_threshold!r}: pass a probability above 0 (above 1: never)")
+
+
+class BeamDecoder:
+    """CTC prefix beam search (Hannun et al. 2014, Graves and Jaitly 2014).
+
+    A hypothesis scores  log P_ctc(tokens) + lm_weight log P_lm(words) + word_bonus |words| - unknown_penalty |unknown|.
+
+    Without a lexicon any token sequence may be said, and a word ends where the next token begins with "▁" or at the end.
+    With one, the tokens are spellings of its words, one after the other; several spellings of a word (pronunciations)
+    compete, and of words with the same spelling the language model chooses.
+    """
+
+    def __init__(
+        self,
+        tokenizer,
+        options: BeamOptions = BeamOptions(),
+        lm: NGram | None = None,
+        lexicon: Mapping[str, Iterable[Sequence[int]]] | Iterable[str] | None = None,
+        frame_seconds: float = 0.04,
+    ):
+        """Prepare the search.
+
+        Args:
+            tokenizer: has `tokens`, V strings, the first of them the blank.
+            options: see `BeamOptions`.
+            lm: word n-gram model; its words must be written as the tokenizer decodes them.
+            lexicon: word -> spellings in token ids, as `asrlab.text.lexicon_tokens` makes them; or just words, which
+                the tokenizer then spells.
+            frame_seconds: seconds from one frame to the next, for word times.
+
+        Raises:
+            AsrlabError: bad options, an LM that is no `NGram`, a lexicon word that tokens cannot spell, or an LM without
+                lexicon for tokens that do not mark where words begin.
+        """
+        self.tokenizer, self.options, self.lm, self.frame_seconds = tokenizer, options, lm, frame_seconds
+        self._tokens = tuple(tokenizer.tokens)
+        if lm is not None and not isinstance(lm, NGram):
+            raise AsrlabError(f"lm is {type(lm).__name__}: pass an asrlab.lm.NGram (NGram.read_arpa reads ARPA files)")
+        if lexicon is not None:
+            if not isinstance(lexicon, Mapping):
+                from asrlab.text import lexicon_tokens
+
+                lexicon = lexicon_tokens(tokenizer, lexicon)
+            self._mode = LEXICON
+            self._trie, self._words = lexicon_trie(self._tokens, lexicon, lm)
+        else:
+            if lm is not None and not any(t.startswith(WORD_MARK) for t in self._tokens):
+                raise AsrlabError(
+                    f"lm without lexicon: no token begins with {WORD_MARK!r}, so nothing tells where words end; pass lexicon="
+                )
+            self._mode = TOKENS if lm is None and options.word_bonus == 0 else OPEN
+            self._trie, self._words = open_trie(self._tokens, lm)
+        self._lm_arrays, self._start = (_NO_LM, 0) if lm is None else (lm.arrays, lm.start())
+        self._weights = self._weigh()
+
+    def _weigh(self) -> Weights:
+        o = self.options
+        lm_weight = o.lm_weight if self.lm is not None else 0.0
+        unknown = o.word_bonus - (o.unknown_penalty if self.lm is not None else 0.0)
+        ahead = lm_weight * np.maximum(self._trie.lookahead, -1e9)
+        if self._mode == OPEN and self.lm is not None:
+            ahead[-1] -= o.unknown_penalty
+            ahead[1:] = np.maximum(ahead[1:], ahead[-1])  # any beginning of a word may turn out to be of an unknown one
+        ahead = np.maximum(ahead, _LOWEST_AHEAD)
+        return Weights(float(lm_weight), float(o.word_bonus), float(unknown), ahead, np.exp(ahead))
+
+    def decode(self, log_probs: np.ndarray) -> list[Hypothesis]:
+        """Decode one utterance.
+
+        Args:
+            log_probs: (T, V) float32 or float64 log-probabilities.
+
+        Returns:
+            At most `options.nbest` hypotheses of different texts, best first.  Parts: "ctc" and "lm" in nats,
+            "words" and "unknown" as counts.
+
+        Raises:
+            AsrlabError: see `check_log_probs`.
+        """
+        log_probs, best = check_log_probs(log_probs, len(self._tokens))
+        o = self.options
+        beam, token_threshold, beam_threshold = int(o.beam), float(o.token_threshold), float(o.beam_threshold)
+        for _ in range(3):
+            most = min(o.max_tokens, beam + 1) if self._mode == TOKENS else o.max_tokens
+            frames = select_frames(log_probs, best, token_threshold, most, np.log(o.blank_threshold))
+            nodes, finals = search(
+                frames, self._trie, self._lm_arrays, self._start, self._weights, self._mode, beam, beam_threshold
+            )
+            if len(finals.node):
+                return self._hypotheses(log_probs, nodes, finals)
+            # The lexicon let no prefix of the beam end here: search wider.
+            beam, token_threshold, beam_threshold = 8 * beam, 2 * token_threshold, 2 * beam_threshold
+        return [self._nothing(log_probs)]
+
+    def _hypotheses(self, log_probs, nodes, finals) -> list[Hypothesis]:
+        found: dict[str, Hypothesis] = {}
+        for i in np.argsort(-finals.score, kind="stable"):
+            tokens, closed = trace(nodes, finals.node[i])
+            words = self._spans(tokens, closed, finals.word[i])
+            text = " ".join(word for word, _, _ in words)
+            if text in found:
+                continue
+            spans, _ = align(log_probs, tokens)
+            parts = self._parts(finals, i)
+            found[text] = Hypothesis(
+                text, tuple(tokens.tolist()), float(finals.score[i]), parts,
+                timed_words(log_probs, spans, tokens, words, self.frame_seconds),
+            )
+            if len(found) == self.options.nbest:
+                break
+        return list(found.values())
+
+    def _parts(self, finals, i) -> dict[str, float]:
+        score, lm = float(finals.score[i]), float(finals.lm[i])
+        words, unknown = int(finals.words[i]), int(finals.unknowns[i])
+        if self._mode == TOKENS:
+            return {"ctc": score}
+        if self.lm is None:
+            return {"ctc": score - words * self._weights.known, "words": words}
+        bonus = (words - unknown) * self._weights.known + unknown * self._weights.unknown
+        weighted = self._weights.lm * lm if self._weights.lm > 0 else 0.0
+        return {"ctc": score - bonus - weighted, "lm": lm, "words": words, "unknown": unknown}
+
+    def _spans(self, tokens, closed, last) -> list[tuple[str, int, int]]:
+        """Words of a prefix as (text, first token, one past the last)."""
+        if self._mode != LEXICON:
+            return split_words(tuple(self._tokens[v] for v in tokens))
+        ends = [*np.flatnonzero(closed != NO_WORD).tolist(), len(tokens)] if len(tokens) else []
+        entries = [*closed[closed != NO_WORD].tolist(), int(last)] if len(tokens) else []
+        starts = [0, *ends[:-1]]
+        return [(self._words[self._trie.word[e]], a, b) for e, a, b in zip(entries, starts, ends, strict=True)]
+
+    def _nothing(self, log_probs) -> Hypothesis:
+        """The empty hypothesis, for an utterance in which no sequence of lexicon words fits."""
+        ctc = float(log_probs[:, 0].sum(dtype=np.float64))
+        lm = 0.0 if self.lm is None else self.lm.finish(self.lm.start())
+        return Hypothesis("", (), ctc + self._weights.lm * lm, {"ctc": ctc, "lm": lm, "words": 0, "unknown": 0}, ())
