@@ -1,21 +1,24 @@
-"""Corpora by name: `load` reads one, `prepare` fetches it."""
+"""Corpora by name: `load` reads one, `prepare` fetches it from its public home (or makes it, for the synthetic one)."""
 
 from __future__ import annotations
 
+import inspect
 import os
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 from asrlab.corpora.base import Corpus, Utterance
 from asrlab.errors import AsrlabError
 
-__all__ = ["Corpus", "Utterance", "cache", "home", "load", "names"]
+__all__ = ["Corpus", "Utterance", "cache", "home", "load", "names", "options", "prepare"]
 
-_NAMES = ("an4",)  # each is a module here with FOLDER and load(root, **options)
+# Each is a module here: FOLDER, load(root, **options) and, where the corpus can be fetched, prepare(root, downloads).
+_NAMES = ("scenetalk", "an4", "fsdd", "librispeech", "speech_commands", "yesno", "manifest")
 
 
 def names() -> tuple[str, ...]:
-    """The names that `load` knows."""
+    """The names that `load` knows; the first is the embedded default."""
     return _NAMES
 
 
@@ -33,12 +36,47 @@ def home(name: str) -> Path:
     return cache() / folder
 
 
+def options(name: str) -> dict[str, inspect.Parameter]:
+    """What `load(name, **options)` takes beyond the root: option -> its parameter, with default and annotation."""
+    return {p.name: p for p in list(inspect.signature(_module(name).load).parameters.values())[1:]}
+
+
 def load(name: str, root: str | Path | None = None, **options) -> Corpus:
-    """The corpus `name` from the folder `root` (default: `home(name)`); options as in the module of that name."""
-    return _module(name).load(Path(root) if root else home(name), **options)
+    """The corpus `name` from the folder `root` (default: `home(name)`); options as in the module of that name.
+
+    Raises AsrlabError for an unknown name or option, and for a corpus that is not there, naming the command to fetch it.
+    """
+    module = _module(name)
+    _check_options(name, module.load, options)
+    return module.load(_root(name, root), **options)
 
 
-def _module(name: str):
+def prepare(name: str, root: str | Path | None = None, **options) -> Path:
+    """Fetch the corpus `name` into the folder `root` (default: `home(name)`), unless it is there; returns the folder.
+
+    Shows progress, goes on after an interruption, checks what it got, and never leaves half a corpus under its name.
+    """
+    module = _module(name)
+    if not hasattr(module, "prepare"):
+        raise AsrlabError(f"corpus {name!r}: is yours, so there is nothing to fetch; load it with its path as root")
+    _check_options(name, module.prepare, options, given=2)
+    return module.prepare(_root(name, root), cache() / "downloads", **options)
+
+
+def _root(name: str, root: str | Path | None) -> Path:
+    if root is None and name == "manifest":
+        raise AsrlabError("corpus 'manifest': needs root, the path of a .jsonl file or of a folder of recordings")
+    return Path(root).expanduser() if root else home(name)
+
+
+def _module(name: str) -> ModuleType:
     if name not in _NAMES:
         raise AsrlabError(f"corpus {name!r}: unknown; one of {', '.join(_NAMES)}")
     return import_module(f"asrlab.corpora.{name}")
+
+
+def _check_options(name: str, function, options: dict, given: int = 1) -> None:
+    known = list(inspect.signature(function).parameters)[given:]
+    for option in options:
+        if option not in known:
+            raise AsrlabError(f"corpus {name!r}: unknown option {option!r}; it takes {', '.join(known) or 'none'}")

@@ -7,14 +7,19 @@ wav/an4_clstk/SPEAKER/*.wav with wav/an4test_clstk/ beside it.
 from __future__ import annotations
 
 import re
+import wave
 from pathlib import Path
 
+import numpy as np
+
 from asrlab.corpora.base import Corpus, Utterance, header, hold_out_speakers
+from asrlab.corpora.download import Archive, install
 from asrlab.errors import AsrlabError
 from asrlab.text import normalise
 
 FOLDER = "an4"
 SAMPLE_RATE = 16000
+ARCHIVE = Archive("https://www.speech.cs.cmu.edu/databases/an4/an4_raw.bigendian.tar.gz", max_bytes=1 << 30)
 _TRANSCRIPT = re.compile(r"^(?:<s>\s*)?(?P<text>.*?)\s*(?:</s>\s*)?\((?P<id>[^()\s]+)\)\s*$")
 _ALTERNATIVE = re.compile(r"\(\d+\)$")  # "A(2)" is the second pronunciation of "A"
 
@@ -32,6 +37,22 @@ def load(root: Path, dev_speakers: int = 0) -> Corpus:
         train, dev = hold_out_speakers(train, dev_speakers)
         splits = {"train": train, "dev": dev, "test": test}
     return Corpus("an4", splits, SAMPLE_RATE, read_dictionary(root / "etc" / "an4.dic"))
+
+
+def prepare(root: Path, downloads: Path) -> Path:
+    """Fetch AN4 (64 MB) into `root`, its raw big-endian samples made into WAV."""
+    return install(ARCHIVE, root, downloads, inside=FOLDER, convert=raw_to_wav)
+
+
+def raw_to_wav(folder: Path) -> None:
+    """Replace every .raw below `folder` (16-bit big-endian samples at 16 kHz, no header) by a .wav of the same."""
+    for raw in sorted(folder.rglob("*.raw")):
+        with wave.open(str(raw.with_suffix(".wav")), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(SAMPLE_RATE)
+            file.writeframes(np.fromfile(raw, ">i2").astype("<i2").tobytes())
+        raw.unlink()
 
 
 def read_dictionary(path: Path) -> dict[str, tuple[tuple[str, ...], ...]]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from asrlab.errors import AsrlabError
 
@@ -28,19 +27,11 @@ class Utterance:
     def load(self, sample_rate: int = 16000) -> np.ndarray:
         """The samples of this utterance alone, float32 (N,) in [-1, 1], mono, at `sample_rate` Hz.
 
-        Raises AsrlabError naming the file if it is missing, is not audio, or ends before the utterance begins.
+        Raises AsrlabError naming the file if it is missing, is not audio, or ends before the utterance does.
         """
         from asrlab import audio
 
-        samples = audio.load(self.audio, sample_rate)
-        first = round(self.start * sample_rate)
-        samples = samples[first : round((self.start + self.seconds) * sample_rate)]
-        if not len(samples):
-            raise AsrlabError(
-                f"{self.audio}: utterance {self.id!r} begins at {self.start:g} s, beyond the end of the file; "
-                "the recording is truncated or the manifest is wrong"
-            )
-        return samples
+        return audio.load(self.audio, sample_rate, start=self.start, seconds=self.seconds)
 
 
 @dataclass(frozen=True)
@@ -88,14 +79,12 @@ def header(path: Path) -> tuple[float, int]:
 
     Raises AsrlabError naming the file if it is missing, is not audio or holds no sample.
     """
-    try:
-        info = soundfile.info(str(path))
-    except (soundfile.LibsndfileError, OSError) as error:
-        reason = "no such file" if not Path(path).is_file() else f"not a readable audio file ({error})"
-        raise AsrlabError(f"{path}: {reason}; fetch the corpus again, or take the file out of the list") from error
+    from asrlab import audio
+
+    info = audio.info(path)
     if info.frames == 0:
         raise AsrlabError(f"{path}: holds no samples; record it again, or take the file out of the list")
-    return info.frames / info.samplerate, info.samplerate
+    return info.seconds, info.sample_rate
 
 
 def hold_out_speakers(

@@ -1,0 +1,350 @@
+"""Fetching a corpus: download with progress, resume and checksum; unpack an archive that nobody needs to trust.
+
+Nothing half-made is ever left under its final name: a download grows in NAME.part, an archive is unpacked in a hidden
+folder beside its target, and both are renamed when they are whole. What was interrupted goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import http.client
+import json
+import os
+import shutil
+import stat
+import tarfile
+import tempfile
+import time
+import urllib.error
+import urllib.request
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from tqdm import tqdm
+
+from asrlab.errors import AsrlabError
+
+CHUNK = 1 << 18  # bytes read at a time
+RECORDS = "checksums.json"  # what was fetched before: url -> {"sha256", "bytes"}
+STALE_SECONDS = 86400  # hidden folders of an unpacking older than this belong to a process that was killed
+
+
+@dataclass(frozen=True)
+class Archive:
+    """One file to fetch and what to expect of it."""
+
+    url: str
+    sha256: str | None = None  # as its publisher or torchaudio states it; None: unknown, recorded at the first fetch
+    max_bytes: int = 64 << 30  # unpacked size beyond which it is no corpus but an attack
+
+    @property
+    def name(self) -> str:
+        return self.url.rstrip("/").rsplit("/", 1)[-1]
+
+
+def fetch(archive: Archive, folder: Path, progress: bool = True, attempts: int = 4, timeout: float = 30.0) -> Path:
+    """Download `archive` into `folder`; returns the path of the whole, checked file.
+
+    A part that an earlier call left is continued (HTTP Range, guarded by the server's ETag or date). A dropped
+    connection is retried `attempts` times, each time from where it stopped. The length must be what the server
+    announced and the SHA-256 what `archive` states or, where it states none, what the first fetch recorded in
+    `folder`/checksums.json.
+    Raises AsrlabError naming the URL, and keeps the part if it may be continued.
+    """
+    folder = Path(folder)
+    target = folder / archive.name
+    if target.is_file():
+        return target
+    with _disk(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    part = folder / (archive.name + ".part")
+    for attempt in range(1, attempts + 1):
+        try:
+            _continue(archive, part, progress, timeout)
+            break
+        except (OSError, http.client.HTTPException) as error:
+            _give_up_on(error, archive.url, attempt == attempts, part)
+            time.sleep(min(2.0 ** (attempt - 1), 8) * 0.5)
+    _check(archive, part)
+    with _disk(folder):
+        os.replace(part, target)
+        _validator_file(part).unlink(missing_ok=True)
+    return target
+
+
+def unpack(archive: Path, target: Path, inside: str = "", convert: Callable[[Path], None] | None = None,
+           max_bytes: int = 64 << 30) -> Path:  # fmt: skip
+    """Unpack a tar or zip archive so that its folder `inside` becomes `target`, all at once or not at all.
+
+    `convert(folder)` may rework the files before they appear under the final name. Raises AsrlabError, with nothing
+    left behind, for a damaged archive, for one without `inside`, for names that are absolute or climb out with `..`,
+    links that lead out, devices, and more than `max_bytes` of contents. Does nothing if `target` exists.
+    """
+    archive, target = Path(archive), Path(target)
+    if target.exists():
+        return target
+    if not archive.is_file():
+        raise AsrlabError(f"{archive}: no such file; fetch it first")
+    with _disk(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(target)
+        work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        with _disk(target.parent):
+            _unpack_into(archive, work, max_bytes)
+            found = work / inside if inside else work
+            if not found.is_dir():
+                raise AsrlabError(f"{archive}: has no folder {inside!r}; it is not the archive of this corpus")
+            if convert:
+                convert(found)
+        publish(found, target)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return target
+
+
+def publish(made: Path, target: Path) -> None:
+    """Give a finished folder its final name. If another process was faster, what it made stays: it is as good."""
+    try:
+        os.chmod(made, 0o755)  # mkdtemp makes folders that only their owner may read
+        os.rename(made, target)
+    except OSError as error:
+        if not target.is_dir():
+            raise AsrlabError(f"{target}: cannot be made ({error}); choose another folder") from error
+
+
+def install(archive: Archive, target: Path, downloads: Path, inside: str,
+            convert: Callable[[Path], None] | None = None, progress: bool = True) -> Path:  # fmt: skip
+    """Fetch and unpack in one go; the archive is deleted once its contents stand at `target`."""
+    if not Path(target).exists():
+        file = fetch(archive, downloads, progress)
+        unpack(file, target, inside, convert, archive.max_bytes)
+        file.unlink(missing_ok=True)
+    return Path(target)
+
+
+def sha256_file(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+# --- download ---------------------------------------------------------------------------------------------------------
+
+
+def _continue(archive: Archive, part: Path, progress: bool, timeout: float) -> None:
+    """One attempt: append to `part` what is missing. Raises OSError or HTTPException if the connection fails."""
+    have = part.stat().st_size if part.is_file() else 0
+    validator = _validator_file(part).read_text() if have and _validator_file(part).is_file() else ""
+    request = urllib.request.Request(archive.url, headers={"User-Agent": "asrlab", "Accept-Encoding": "identity"})
+    if have and (validator or archive.sha256):  # with neither, nothing would tell that the file has changed meanwhile
+        request.add_header("Range", f"bytes={have}-")
+        if validator:
+            request.add_header("If-Range", validator)  # a changed file comes whole, from its beginning
+    try:
+        response = urllib.request.urlopen(request, timeout=timeout)
+    except urllib.error.HTTPError as error:
+        if error.code != 416:  # 416: nothing lies beyond `have`: the part is whole already, or no longer fits
+            raise
+        if error.headers.get("Content-Range", "") != f"bytes */{have}":
+            part.unlink()
+            _continue(archive, part, progress, timeout)
+        return
+    with response:
+        resumed = response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+        if response.status == 206 and not resumed:
+            raise http.client.HTTPException(f"the server sent another range than {have}-")
+        _append(response, part, have if resumed else 0, progress)
+
+
+def _append(response: http.client.HTTPResponse, part: Path, have: int, progress: bool) -> None:
+    length = response.headers.get("Content-Length")
+    total = have + int(length) if length and length.isdigit() else None
+    validator = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
+    with _disk(part.parent):
+        # A weak ETag does not promise equal bytes, so it cannot guard a resume.
+        _validator_file(part).write_text("" if validator.startswith("W/") else validator)
+    name = part.name.removesuffix(".part")
+    with (
+        _opened(part, "ab" if have else "wb") as file,
+        tqdm(total=total, initial=have, unit="B", unit_scale=True, desc=name, disable=not progress) as bar,
+    ):
+        while chunk := response.read(CHUNK):
+            with _disk(part.parent):
+                file.write(chunk)
+            bar.update(len(chunk))
+    size = part.stat().st_size
+    if total is not None and size != total:
+        raise http.client.IncompleteRead(b"", total - size)
+
+
+def _opened(part: Path, mode: str) -> BinaryIO:
+    with _disk(part.parent):
+        return open(part, mode)
+
+
+def _give_up_on(error: Exception, url: str, last: bool, part: Path) -> None:
+    """Raise what another attempt cannot mend; return for what it can."""
+    if isinstance(error, urllib.error.HTTPError) and error.code not in (408, 429, 500, 502, 503, 504):
+        raise AsrlabError(
+            f"{url}: the server answers {error.code} {error.reason}; see the corpus' home page"
+        ) from error
+    if last:
+        kept = f"; {part.stat().st_size} bytes are kept and the next call goes on from there" if part.is_file() else ""
+        reason = getattr(error, "reason", None) or repr(error)
+        raise AsrlabError(f"{url}: cannot be fetched ({reason}); check the network{kept}") from error
+
+
+def _check(archive: Archive, part: Path) -> None:
+    """Compare with the stated or recorded SHA-256; record it if there is none yet."""
+    digest, size = sha256_file(part), part.stat().st_size
+    records_file = part.parent / RECORDS
+    records = _read_records(records_file)
+    expected = archive.sha256 or records.get(archive.url, {}).get("sha256")
+    if expected and digest != expected:
+        part.unlink()
+        _validator_file(part).unlink(missing_ok=True)
+        source = "its publisher states" if archive.sha256 else f"{records_file} has recorded"
+        remedy = "" if archive.sha256 else "; if its publisher has renewed it, delete that record first"
+        raise AsrlabError(
+            f"{archive.url}: SHA-256 is {digest}, but {source} {expected}; it was deleted: fetch again{remedy}"
+        )
+    if archive.url not in records:
+        with _disk(part.parent):
+            text = json.dumps({**records, archive.url: {"sha256": digest, "bytes": size}}, indent=1, sort_keys=True)
+            fresh = records_file.with_suffix(".new")
+            fresh.write_text(text + "\n")
+            os.replace(fresh, records_file)
+
+
+def _read_records(path: Path) -> dict[str, dict]:
+    try:
+        return json.loads(path.read_text()) if path.is_file() else {}
+    except ValueError as error:
+        raise AsrlabError(f"{path}: not JSON ({error}); delete it") from error
+
+
+def _validator_file(part: Path) -> Path:
+    return part.with_name(part.name + "-of")
+
+
+# --- unpacking --------------------------------------------------------------------------------------------------------
+
+
+_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, EOFError, zlib.error, UnicodeError, RuntimeError)
+
+
+def _unpack_into(archive: Path, folder: Path, max_bytes: int) -> None:
+    budget = _Budget(archive, max_bytes)
+    try:
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as file:
+                _unpack_zip(file, folder, budget)
+        else:
+            with tarfile.open(archive) as file:
+                _unpack_tar(file, folder, budget)
+    except _DAMAGED as error:
+        raise AsrlabError(f"{archive}: damaged or no archive ({error}); delete it and fetch it again") from error
+
+
+def _unpack_tar(file: tarfile.TarFile, folder: Path, budget: _Budget) -> None:
+    for member in file:
+        path = _inside(folder, member.name, budget.archive)
+        if member.isdir():
+            path.mkdir(parents=True, exist_ok=True)
+        elif member.isreg():
+            with _source(file.extractfile(member)) as source:
+                budget.copy(source, path)
+        elif member.issym() or member.islnk():
+            base = PurePosixPath(member.name).parent if member.issym() else PurePosixPath()
+            linked = _inside(folder, str(base / member.linkname), budget.archive, member.name)
+            if not linked.is_file():
+                raise AsrlabError(f"{budget.archive}: {member.name!r} links to {member.linkname!r}, which it lacks")
+            with open(linked, "rb") as source:  # a copy: no link is ever made, so none can be followed
+                budget.copy(source, path)
+        else:
+            raise AsrlabError(
+                f"{budget.archive}: {member.name!r} is a device or pipe; a corpus has none, do not use it"
+            )
+
+
+def _unpack_zip(file: zipfile.ZipFile, folder: Path, budget: _Budget) -> None:
+    for member in file.infolist():
+        path = _inside(folder, member.filename, budget.archive)
+        kind = stat.S_IFMT(member.external_attr >> 16)
+        if member.is_dir():
+            path.mkdir(parents=True, exist_ok=True)
+        elif kind in (0, stat.S_IFREG):
+            with file.open(member) as source:
+                budget.copy(source, path)
+        else:
+            raise AsrlabError(
+                f"{budget.archive}: {member.filename!r} is a link or device; a corpus has none, do not use it"
+            )
+
+
+def _inside(folder: Path, name: str, archive: Path, link: str | None = None) -> Path:
+    """Where `name` goes below `folder`. `..` is refused in names; in the target of a link it may not climb out."""
+    parts: list[str] = []
+    for step in PurePosixPath(name).parts:
+        if step == ".." and link and parts:
+            parts.pop()
+        elif step == ".." or step.startswith("/") or "\\" in step or ":" in step or "\0" in step:
+            what = f"{link!r} links to {name!r}" if link else f"{name!r}"
+            raise AsrlabError(
+                f"{archive}: {what} leads out of the folder that it is unpacked in; do not use this archive"
+            )
+        else:
+            parts.append(step)
+    return folder.joinpath(*parts)
+
+
+@dataclass
+class _Budget:
+    """Copies files and counts their real bytes: what an archive says of its sizes may be a lie."""
+
+    archive: Path
+    left: int
+
+    def copy(self, source: BinaryIO, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "wb") as file:
+            while chunk := source.read(CHUNK):
+                self.left -= len(chunk)
+                if self.left < 0:
+                    raise AsrlabError(f"{self.archive}: unpacks to more than its limit; it is not what it should be")
+                file.write(chunk)
+
+
+def _source(file: BinaryIO | None) -> BinaryIO:
+    if file is None:
+        raise tarfile.TarError("a member without contents")
+    return file
+
+
+def _sweep(target: Path) -> None:
+    """Remove what killed processes left."""
+    for left in target.parent.glob(f".{target.name}-*"):
+        with contextlib.suppress(OSError):
+            if left.is_dir() and time.time() - left.stat().st_mtime > STALE_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _disk(folder: Path) -> Iterator[None]:
+    """Errors of the disk, told apart from errors of the network: no attempt mends them."""
+    try:
+        yield
+    except OSError as error:
+        raise AsrlabError(
+            f"{folder}: cannot be written ({error}); free space, or set ASRLAB_CACHE to another folder"
+        ) from error
