@@ -1,7 +1,9 @@
-"""Waveform to frames: log-mel and MFCC, their normalisation, SpecAugment and speed perturbation.
+"""Waveform to frames: STFT, log-mel and MFCC, their derivatives and their normalisation. (SpecAugment and speed
+perturbation live in `augment` and are reached from here too.)
 
-Everything is batched, differentiable and runs on the device of its input. Waveforms are (B, N) floats in [-1, 1], features (B, T, F), and
-lengths are absolute integers (B,) that travel beside them. Only whole windows make frames: T = 1 + (N - window) // hop.
+Everything is batched, differentiable and runs on the device of its input. Waveforms are (B, N) floats in [-1, 1],
+features (B, T, F), and lengths are absolute integers (B,) that travel beside them. Only whole windows make frames: T
+= 1 + (N - window) // hop, and frame t begins at sample t hop.
 """
 
 import math
@@ -9,10 +11,34 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
-import torchaudio.functional
 from torch import Tensor, nn
 
+from asrlab.augment import SpecAugmentOptions, spec_augment, speed_lengths, speed_perturb
 from asrlab.errors import AsrlabError
+
+__all__ = [
+    "FrontEnd",
+    "FrontEndOptions",
+    "RunningStatistics",
+    "SpecAugmentOptions",
+    "deltas",
+    "frame_mask",
+    "hz_to_mel",
+    "log_mel",
+    "mel_filterbank",
+    "mel_to_hz",
+    "mfcc",
+    "normalise_running",
+    "normalise_utterance",
+    "power_spectrum",
+    "spec_augment",
+    "speed_lengths",
+    "speed_perturb",
+    "stft",
+]
+
+BLOCK = 512  # frames a step on a CPU, whose spectra then stay in its cache
+BAND = 16  # neighbouring filters whose frequency bins are multiplied together
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
@@ -69,26 +95,8 @@ class FrontEndOptions:
         return self.n_fft or 2 ** math.ceil(math.log2(self.window))
 
 
-@dataclass(frozen=True)
-class SpecAugmentOptions:
-    """How much SpecAugment hides (Park et al. 2019, with the adaptive masks of Park et al. 2020)."""
-
-    time_masks: int = 10  # stretches of frames hidden in each utterance
-    time_fraction: float = 0.05  # longest stretch, as a fraction of the utterance's own frames
-    freq_masks: int = 2  # bands of features hidden in each utterance
-    freq_width: int = 27  # widest band, in features
-    value: float = 0.0  # what hidden cells become; 0 is the mean of normalised features
-
-    def __post_init__(self):
-        if not 0 <= self.time_fraction <= 1:
-            raise AsrlabError(f"time_fraction={self.time_fraction}: give a fraction between 0 and 1")
-        for name in ("time_masks", "freq_masks", "freq_width"):
-            if getattr(self, name) < 0:
-                raise AsrlabError(f"{name}={getattr(self, name)}: give 0 or more")
-
-
 class FrontEnd(nn.Module):
-    """Waveforms to normalised features, always in float32 (or in float64, for a float64 waveform), also under autocast."""
+    """Waveforms to normalised features, in float32 also under autocast (float64 for a float64 waveform)."""
 
     def __init__(self, options: FrontEndOptions | None = None):
         super().__init__()
@@ -146,20 +154,24 @@ class FrontEnd(nn.Module):
             raise AsrlabError(f"lengths: {longest} samples named, but the batch holds {waveforms.shape[1]}")
         if shortest < self.options.window:
             raise AsrlabError(
-                f"utterance {int(lengths.argmin())} of the batch: {shortest} samples, shorter than one window; the shortest "
-                f"allowed is {self.options.window} samples ({self.options.window_ms:g} ms): pad it with zeros or leave it out"
+                f"utterance {int(lengths.argmin())} of the batch: {shortest} samples, but the shortest allowed is one "
+                f"window of {self.options.window} ({self.options.window_ms:g} ms); pad it with zeros or leave it out"
             )
 
 
 def stft(waveforms: Tensor, n_fft: int, window: Tensor, hop: int) -> Tensor:
-    """Short-time Fourier transform without padding at the edges: (..., N), window (W,) -> complex (..., T, 1 + n_fft // 2)."""
+    """Short-time Fourier transform of whole windows: (..., N), window (W,) -> complex (..., T, 1 + n_fft // 2).
+
+    Raises AsrlabError if the waveforms are shorter than the window.
+    """
     _long_enough(waveforms, len(window))
     return torch.fft.rfft(waveforms.unfold(-1, len(window), hop) * window, n=n_fft)
 
 
 def power_spectrum(waveforms: Tensor, n_fft: int, window: Tensor, hop: int) -> Tensor:
     """|STFT|^2: (..., N), window (W,) -> (..., T, 1 + n_fft // 2)."""
-    return torch.view_as_real(stft(waveforms, n_fft, window, hop)).square().sum(dim=-1)
+    spectrum = torch.view_as_real(stft(waveforms, n_fft, window, hop))
+    return spectrum[..., 0].square() + spectrum[..., 1].square()
 
 
 def hz_to_mel(hz: Tensor, scale: str = "htk") -> Tensor:
@@ -184,12 +196,12 @@ def mel_filterbank(
     """Triangular filters, equally wide in mel: (1 + n_fft // 2, n_mels) float64 weights.
 
     scale "htk" has peaks of 1; "slaney" divides each filter by half its width in Hz, so that all have the same area.
-    Raises AsrlabError if the edges are not 0 <= f_min < f_max <= Nyquist, or a filter falls between two bins of the transform.
+    Raises AsrlabError unless 0 <= f_min < f_max <= Nyquist, and if a filter falls between two bins of the transform.
     """
     nyquist = sample_rate / 2
     f_max = nyquist if f_max is None else f_max
     if not 0 <= f_min < f_max <= nyquist:
-        raise AsrlabError(f"f_min={f_min:g}, f_max={f_max:g} Hz: expected 0 <= f_min < f_max <= {nyquist:g} (half of {sample_rate})")
+        raise AsrlabError(f"f_min={f_min:g}, f_max={f_max:g} Hz: expected 0 <= f_min < f_max <= {nyquist:g} (Nyquist)")
     limits = hz_to_mel(torch.tensor([f_min, f_max], dtype=torch.float64), scale)
     mels = torch.linspace(float(limits[0]), float(limits[1]), n_mels + 2, dtype=torch.float64)
     edges = mel_to_hz(mels, scale)
@@ -206,11 +218,19 @@ def mel_filterbank(
     return bank * (2.0 / (upper - lower)) if scale == "slaney" else bank
 
 
-def log_mel(waveforms: Tensor, options: FrontEndOptions = FrontEndOptions()) -> Tensor:  # noqa: B008 (frozen)
-    """Natural logarithm of the mel power: (B, N) -> (B, T, n_mels), no normalisation."""
+def log_mel(waveforms: Tensor, options: FrontEndOptions = FrontEndOptions()) -> Tensor:
+    """Natural logarithm of the power in each mel filter, not normalised: (B, N) -> (B, T, n_mels).
+
+    On a CPU and without a gradient the same numbers come from a faster way. Raises AsrlabError if N is less than a
+    window.
+    """
     waveforms = _real(waveforms)
+    _long_enough(waveforms, options.window)
     if options.pre_emphasis:
         waveforms = waveforms - options.pre_emphasis * nn.functional.pad(waveforms[..., :-1], (1, 0))
+    wants_gradient = torch.is_grad_enabled() and waveforms.requires_grad
+    if waveforms.device.type == "cpu" and not wants_gradient and not torch.compiler.is_compiling():
+        return _log_mel_in_blocks(waveforms, options)
     window, bank = _constants(options, waveforms.device, waveforms.dtype)
     power = power_spectrum(waveforms, options.fft_size, window, options.hop)
     return (power @ bank).clamp(min=options.floor).log()
@@ -230,7 +250,9 @@ def deltas(features: Tensor, lengths: Tensor | None = None, width: int = 5) -> T
         raise AsrlabError(f"width={width}: give an odd number of frames, 3 or more")
     reach = width // 2
     batch, frames, dim = features.shape
-    last = (torch.full((batch,), frames, device=features.device) if lengths is None else lengths.to(features.device)) - 1
+    if lengths is None:
+        lengths = torch.full((batch,), frames)
+    last = lengths.to(features.device) - 1
     time = torch.arange(frames, device=features.device)
 
     def shifted(by: int) -> Tensor:
@@ -247,9 +269,13 @@ def frame_mask(lengths: Tensor, frames: int) -> Tensor:
 
 
 def normalise_utterance(features: Tensor, lengths: Tensor, epsilon: float = 1e-5) -> Tensor:
-    """Zero mean and unit variance of each feature over each utterance's own frames: (B, T, F), (B,) -> (B, T, F), padding zero."""
-    mask = frame_mask(lengths.to(features.device), features.shape[1])[..., None]
-    count = lengths.to(features.device)[:, None, None].clamp(min=1)
+    """Give each feature zero mean and unit variance over each utterance's own frames: (B, T, F), (B,) -> (B, T, F).
+
+    Padding becomes zero. `epsilon` is added to the variance, so that a constant feature becomes zero too.
+    """
+    lengths = lengths.to(features.device)
+    mask = frame_mask(lengths, features.shape[1])[..., None]
+    count = lengths[:, None, None].clamp(min=1)
     mean = features.masked_fill(~mask, 0.0).sum(dim=1, keepdim=True) / count
     centred = (features - mean).masked_fill(~mask, 0.0)
     variance = centred.square().sum(dim=1, keepdim=True) / count
@@ -260,63 +286,36 @@ def normalise_utterance(features: Tensor, lengths: Tensor, epsilon: float = 1e-5
 class RunningStatistics:
     """Where normalise_running stands after some frames; pass it on with the next ones."""
 
-    weight: Tensor  # () sum of the decayed weights of all frames so far
+    weight: float  # sum of the decayed weights of all frames so far
     total: Tensor  # (B, F) decayed sum of the frames
-    scatter: Tensor  # (B, F) decayed sum of squared distances to the running mean
+    scatter: Tensor  # (B, F) decayed sum of their squared distances from the mean
 
 
 def normalise_running(
     features: Tensor, time_constant: float, state: RunningStatistics | None = None, epsilon: float = 1e-5
 ) -> tuple[Tensor, RunningStatistics]:
-    """Causal normalisation: each frame by the exponentially weighted mean and variance of itself and the frames before it.
+    """Causal normalisation: each frame by the decaying mean and variance of itself and the frames before it.
 
-    A frame's weight falls to 1/e after `time_constant` frames. (B, T, F) -> (B, T, F) and the state from which the next
-    frames of the same utterances go on: pieces give what the whole gives. (West 1979, with decaying weights.)
+    A frame's weight falls to 1/e after `time_constant` frames. (B, T, F) -> (B, T, F), and the state from which the
+    next frames of the same utterances go on: pieces give what the whole gives. (West 1979, with weights that decay.)
     """
+    if not time_constant > 0:
+        raise AsrlabError(f"time_constant={time_constant}: give a positive number of frames")
     batch, frames, dim = features.shape
     decay = math.exp(-1.0 / time_constant)
     if state is None:
-        zero = features.new_zeros(batch, dim)
-        state = RunningStatistics(features.new_zeros((), dtype=torch.float64), zero, zero)
-    age = torch.arange(1, frames + 1, device=features.device, dtype=torch.float64)
-    weight64 = (1 - decay**age) / (1 - decay) + state.weight * decay**age
-    weight = weight64.to(features.dtype)[:, None]
+        state = RunningStatistics(0.0, features.new_zeros(batch, dim), features.new_zeros(batch, dim))
+    age = torch.arange(1, frames + 1, dtype=torch.float64)
+    weights = torch.expm1(-age / time_constant) / math.expm1(-1.0 / time_constant)
+    weights += state.weight * torch.exp(-age / time_constant)
+    weight, old_weight = (w.to(features.device, features.dtype)[:, None] for w in (weights, weights - 1))
     total = _decayed_sum(features, decay, state.total)
-    mean = total / weight
-    before = torch.cat([state.total[:, None], total[:, :-1]], dim=1) / ((weight - 1) / decay).clamp(min=1e-6)
-    share = ((weight64 - 1) / weight64).to(features.dtype)[:, None]
-    scatter = _decayed_sum(share * (features - before).square(), decay, state.scatter)
-    normalised = (features - mean) * (scatter / weight + epsilon).rsqrt()
-    return normalised, RunningStatistics(weight64[-1], total[:, -1], scatter[:, -1])
-
-
-def spec_augment(
-    features: Tensor,
-    lengths: Tensor,
-    options: SpecAugmentOptions = SpecAugmentOptions(),  # noqa: B008 (frozen)
-    generator: torch.Generator | None = None,
-) -> Tensor:
-    """Hide random stretches of time and bands of features, other ones in each utterance: (B, T, F), (B,) -> (B, T, F).
-
-    Widths are uniform from 0 to the largest, places uniform where they fit. `generator` lives on the device of the features.
-    """
-    lengths = lengths.to(features.device)
-    widest_time = (lengths * options.time_fraction).floor()
-    widest_freq = torch.full_like(widest_time, min(options.freq_width, features.shape[2]))
-    bands = torch.full_like(lengths, features.shape[2])
-    hidden = _random_spans(features.shape[1], lengths, widest_time, options.time_masks, generator)[:, :, None]
-    hidden = hidden | _random_spans(features.shape[2], bands, widest_freq, options.freq_masks, generator)[:, None, :]
-    return features.masked_fill(hidden, options.value)
-
-
-def speed_perturb(waveforms: Tensor, factor: float, sample_rate: int) -> Tensor:
-    """Play `factor` times as fast, pitch and all: (..., N) -> (..., ceil(N / factor)). (Ko et al. 2015 use 0.9, 1.0 and 1.1.)"""
-    if not 0.1 <= factor <= 10:
-        raise AsrlabError(f"factor={factor}: give a speed between 0.1 and 10")
-    source = round(sample_rate * factor)
-    if source == sample_rate:
-        return waveforms
-    return torchaudio.functional.resample(waveforms, source, sample_rate)
+    old_total = decay * torch.cat([state.total[:, None], total[:, :-1]], dim=1)
+    old_mean = torch.where(old_weight > 0, old_total / old_weight, features)
+    spread = old_weight / weight * (features - old_mean).square()
+    scatter = _decayed_sum(spread, decay, state.scatter)
+    normalised = (features - total / weight) * (scatter / weight + epsilon).rsqrt()
+    return normalised, RunningStatistics(float(weights[-1]), total[:, -1], scatter[:, -1])
 
 
 def _real(waveforms: Tensor) -> Tensor:
@@ -327,20 +326,58 @@ def _real(waveforms: Tensor) -> Tensor:
 
 def _long_enough(waveforms: Tensor, window: int) -> None:
     if waveforms.shape[-1] < window:
-        raise AsrlabError(f"waveform of {waveforms.shape[-1]} samples: the shortest allowed is one window of {window} samples")
+        raise AsrlabError(
+            f"waveform of {waveforms.shape[-1]} samples: the shortest allowed is one window of {window}; pad it"
+        )
+
+
+def _log_mel_in_blocks(waveforms: Tensor, options: FrontEndOptions) -> Tensor:
+    """What log_mel computes, in blocks of frames, reused memory, and each band of filters from its own bins alone."""
+    window, _ = _constants(options, waveforms.device, waveforms.dtype)
+    bands = _bands(options, waveforms.dtype)
+    frames = waveforms.detach().unfold(-1, options.window, options.hop)
+    features = frames.new_empty(*frames.shape[:-1], options.n_mels)
+    padded = frames.new_zeros(min(BLOCK, frames.shape[-2]), options.fft_size)
+    power = frames.new_empty(len(padded), 1 + options.fft_size // 2)
+    for utterance, rows in zip(frames.flatten(0, -3), features.flatten(0, -3), strict=True):
+        for block, out in zip(utterance.split(BLOCK), rows.split(BLOCK), strict=True):
+            n = len(block)
+            torch.mul(block, window, out=padded[:n, : options.window])
+            spectrum = torch.view_as_real(torch.fft.rfft(padded[:n])).square_()
+            torch.add(spectrum[..., 0], spectrum[..., 1], out=power[:n])
+            for bins, filters, weights in bands:
+                torch.mm(power[:n, bins], weights, out=out[:, filters])
+            out.clamp_(min=options.floor).log_()
+    return features
 
 
 @lru_cache(maxsize=16)
+@torch.inference_mode(False)  # made within it, they could not serve a gradient later
 def _constants(options: FrontEndOptions, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Periodic Hann window (W,) and mel filters (bins, n_mels)."""
     window = torch.hann_window(options.window, dtype=torch.float64)
-    bank = mel_filterbank(
-        options.n_mels, options.fft_size, options.sample_rate, options.f_min, options.f_max, options.mel_scale
-    )
+    scale = options.mel_scale
+    bank = mel_filterbank(options.n_mels, options.fft_size, options.sample_rate, options.f_min, options.f_max, scale)
     return window.to(device, dtype), bank.to(device, dtype)
 
 
 @lru_cache(maxsize=16)
+def _bands(options: FrontEndOptions, dtype: torch.dtype) -> list[tuple[slice, slice, Tensor]]:
+    """The filters in groups: the bins that a group touches, its filters, and the weights between them."""
+    _, bank = _constants(options, torch.device("cpu"), dtype)
+    bands = []
+    for first in range(0, options.n_mels, BAND):
+        filters = slice(first, min(first + BAND, options.n_mels))
+        touched = bank[:, filters].amax(dim=1).nonzero()
+        bins = slice(int(touched[0]), int(touched[-1]) + 1)
+        bands.append((bins, filters, bank[bins, filters].contiguous()))
+    return bands
+
+
+@lru_cache(maxsize=16)
+@torch.inference_mode(False)
 def _dct(n_mels: int, n_mfcc: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Orthonormal DCT-II as a matrix (n_mels, n_mfcc)."""
     angles = math.pi / n_mels * (torch.arange(n_mels, dtype=torch.float64)[:, None] + 0.5) * torch.arange(n_mfcc)
     matrix = torch.cos(angles) * math.sqrt(2.0 / n_mels)
     matrix[:, 0] /= math.sqrt(2.0)
@@ -348,10 +385,10 @@ def _dct(n_mels: int, n_mfcc: int, device: torch.device, dtype: torch.dtype) -> 
 
 
 def _decayed_sum(x: Tensor, decay: float, initial: Tensor, block: int = 64) -> Tensor:
-    """s[t] = decay s[t-1] + x[t] along dim 1, as one small triangular product a block instead of a step a frame."""
-    age = torch.arange(block, device=x.device, dtype=torch.float64)
-    kernel = torch.tril(decay ** (age[:, None] - age).clamp(min=0)).to(x.dtype)
-    carry = (decay ** (age + 1)).to(x.dtype)[:, None]
+    """s[t] = decay s[t-1] + x[t] along dim 1 of (B, T, F), as one small triangular product a block of frames."""
+    age = torch.arange(block, dtype=torch.float64)
+    kernel = torch.tril(decay ** (age[:, None] - age).clamp(min=0)).to(x.device, x.dtype)
+    carry = (decay ** (age + 1)).to(x.device, x.dtype)[:, None]
     sums = []
     for piece in x.split(block, dim=1):
         n = piece.shape[1]
@@ -359,12 +396,3 @@ def _decayed_sum(x: Tensor, decay: float, initial: Tensor, block: int = 64) -> T
         initial = piece[:, -1]
         sums.append(piece)
     return torch.cat(sums, dim=1)
-
-
-def _random_spans(size: int, limits: Tensor, widest: Tensor, count: int, generator: torch.Generator | None) -> Tensor:
-    """(B, size) boolean: `count` random spans a row, each at most `widest` (B,) wide and within `limits` (B,)."""
-    draws = torch.rand(2, len(limits), count, generator=generator, device=limits.device)
-    width = (draws[0] * (widest[:, None] + 1)).floor()
-    start = (draws[1] * (limits[:, None] - width + 1)).floor()
-    at = torch.arange(size, device=limits.device)[None, :, None]
-    return ((at >= start[:, None]) & (at < (start + width)[:, None])).any(dim=-1)
