@@ -1,0 +1,38 @@
+"""What the book changes about the pages that Jupyter Book writes."""
+
+from pathlib import Path
+
+STATIC = Path(__file__).resolve().parents[1] / "static"
+
+
+def drop_thebe(app, pagename, templatename, context, doctree):
+    """Jupyter Book puts a line about Thebe, with the address of another host, on every page; it throws where Thebe is absent."""
+    context["script_files"] = [
+        script for script in context["script_files"] if "THEBE_JS_URL" not in (script.attributes.get("body") or "")
+    ]
+
+
+def offer_notebook(app, pagename, templatename, context, doctree):
+    """Pages with code get the generated notebook as the first download; the page's own source stays second."""
+    path = f"notebooks/{pagename.removeprefix('book/')}.ipynb"
+    if not (STATIC / path).exists():
+        return
+    button = {
+        "type": "link",
+        "url": context["pathto"](f"_static/{path}", 1),
+        "text": "Notebook (.ipynb)",
+        "tooltip": "Download this page as a notebook, ready to run",
+        "icon": "fas fa-play",
+        "label": "download-notebook-button",
+    }
+    for group in context.get("header_buttons", []):
+        if group.get("label") == "download-buttons":
+            group["buttons"].insert(0, button)
+    context["notebook_url"] = button["url"]
+
+
+def setup(app):
+    # Late enough for the theme (priority 501) to have made its buttons.
+    app.connect("html-page-context", drop_thebe, priority=900)
+    app.connect("html-page-context", offer_notebook, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

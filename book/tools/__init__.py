@@ -1,0 +1,1 @@
+"""How the book is built; book/build.py runs the steps in order."""

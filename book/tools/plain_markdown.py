@@ -1,0 +1,158 @@
+"""Turn the MyST Markdown of the pages into the plain Markdown that a notebook shows.
+
+A directive or role that is not known here raises: a page never loses a passage in its notebook without anybody noticing.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+OPENING = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|:{3,})\{(?P<name>[\w:+-]+)\} *(?P<argument>.*)$")
+OPTION = re.compile(r"^:(?P<key>[\w-]+): *(?P<value>.*)$")
+ROLE = re.compile(r"\{(?P<name>[\w:+-]+)\}`(?P<text>[^`]+)`")
+TARGETED = re.compile(r"^(?P<text>.*?)\s*<(?P<target>[^<>]+)>$", re.DOTALL)
+ATTRIBUTES = re.compile(r"(?<=[\])`])\{[.#:][^{}]*\}|^\{[.#:][^{}]*\}\n", re.MULTILINE)
+LINK = re.compile(r"(?<!!)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s#]+\.md)?(?P<anchor>#[^)\s]*)?\)")
+
+ADMONITIONS = "note tip hint warning important caution attention danger error seealso admonition".split()
+TITLED = "dropdown card grid-item-card tab-item margin sidebar exercise exercise-start solution solution-start topic".split()
+UNWRAPPED = "grid grid-item tab-set container div rubric figure-md exercise-end solution-end".split()
+DROPPED = "toctree tableofcontents bibliography contents include index only".split()
+
+
+@dataclass(frozen=True)
+class Directive:
+    name: str
+    argument: str
+    options: dict
+    body: list
+
+
+def split_options(lines: list) -> tuple:
+    """`:key: value` lines at the head of a directive, and what follows them."""
+    options = {}
+    for number, line in enumerate(lines):
+        found = OPTION.match(line)
+        if not found:
+            return options, lines[number:]
+        options[found["key"]] = found["value"]
+    return options, []
+
+
+def trimmed(lines: list) -> list:
+    while lines and not lines[0].strip():
+        lines = lines[1:]
+    while lines and not lines[-1].strip():
+        lines = lines[:-1]
+    return lines
+
+
+class PlainMarkdown:
+    """cite: key -> text for a citation; link: (target, anchor) -> address in the notebooks, or None where there is none."""
+
+    def __init__(self, cite: Callable[[str], str], link: Callable[[str, str], "str | None"]):
+        self.cite, self.link = cite, link
+
+    def convert(self, text: str) -> str:
+        return "\n".join(trimmed(self.block(text.splitlines())))
+
+    def block(self, lines: list) -> list:
+        result, number = [], 0
+        while number < len(lines):
+            line = lines[number]
+            opening = OPENING.match(line)
+            if opening:
+                end = self.closing(lines, number, opening["fence"])
+                options, body = split_options([row[len(opening["indent"]) :] for row in lines[number + 1 : end]])
+                name, argument = opening["name"], opening["argument"].strip()
+                result += self.directive(Directive(name, argument, options, trimmed(body)))
+                number = end
+            elif line.lstrip().startswith("```"):
+                fence = re.match(r"`+", line.lstrip())[0]
+                end = self.closing(lines, number, fence)
+                result += lines[number : end + 1]
+                number = end
+            elif not re.match(r"^(%|\([\w:.-]+\)=\s*$)", line):
+                result.append(line)
+            number += 1
+        return self.inline("\n".join(result)).split("\n") if result else []
+
+    @staticmethod
+    def closing(lines: list, start: int, fence: str) -> int:
+        for number in range(start + 1, len(lines)):
+            if re.match(rf"^\s*{re.escape(fence[0])}{{{len(fence)},}}\s*$", lines[number]):
+                return number
+        raise ValueError(f"a block that begins with {lines[start]!r} is never closed")
+
+    def directive(self, given: Directive) -> list:
+        name, body = given.name, given.body
+        if name in DROPPED:
+            return []
+        if name in ADMONITIONS:
+            title = given.argument if name == "admonition" else f"{name.capitalize()}. {given.argument}".strip()
+            return ["", *(f"> {row}".rstrip() for row in [f"**{title}**", "", *self.block(body)]), ""]
+        if name in TITLED or name.startswith("prf:"):
+            kind = "" if name in ("dropdown", "card", "grid-item-card", "tab-item", "margin", "sidebar") else name.split(":")[-1]
+            title = " ".join(part for part in (kind.split("-")[0].capitalize(), given.argument) if part)
+            return ["", *([f"**{title}**", ""] if title else []), *self.block(body), ""]
+        if name in UNWRAPPED:
+            return ["", *self.block(body), ""]
+        if name == "math":
+            return ["", "$$", *([given.argument] if given.argument else []), *body, "$$", ""]
+        if name in ("figure", "image"):
+            return ["", f"![{given.options.get('alt', '')}]({given.argument})", "", *self.block(body), ""]
+        if name in ("code-block", "code", "sourcecode"):
+            return ["", f"```{given.argument}", *body, "```", ""]
+        if name in ("list-table", "table"):
+            title = [f"**{given.argument}**", ""] if given.argument else []
+            rows = self.list_table(body) if name == "list-table" else self.block(body)
+            return ["", *title, *rows, ""]
+        if name == "raw":
+            return ["", *body, ""]
+        raise ValueError(f"directive {{{name}}}: say in {__name__} what a notebook shows in its place")
+
+    def list_table(self, body: list) -> list:
+        rows = []
+        for line in "\n".join(self.block(body)).splitlines():
+            if line.startswith("* - "):
+                rows.append([line[4:]])
+            elif line.startswith("  - "):
+                rows[-1].append(line[4:])
+            elif line.strip():
+                rows[-1][-1] += " " + line.strip()
+        text = [f"| {' | '.join(row)} |" for row in rows]
+        return [text[0], "|" + " --- |" * len(rows[0]), *text[1:]]
+
+    def inline(self, text: str) -> str:
+        """Roles, attributes and links; code in backticks and maths stay as they are."""
+        text = ATTRIBUTES.sub("", text)
+        text = ROLE.sub(self.role, text)
+        return LINK.sub(self.rewritten_link, text)
+
+    def rewritten_link(self, found) -> str:
+        target, anchor = found["target"] or "", found["anchor"] or ""
+        address = self.link(target, anchor)
+        return f"[{found['text']}]({address})" if address else found["text"]
+
+    def role(self, found) -> str:
+        name, text = found["name"], found["text"]
+        targeted = TARGETED.match(text)
+        words = targeted["text"] if targeted else text
+        if name.startswith("cite"):
+            cited = "; ".join(self.cite(key.strip()) for key in text.split(","))
+            return cited if name.startswith("cite:t") else f"({cited})"
+        if name == "math":
+            return f"${text}$"
+        if name in ("eq", "numref", "prf:ref"):
+            return {"eq": "the equation", "numref": "the figure"}.get(name, "the statement")
+        if name == "ref":
+            return words
+        if name == "doc":
+            address = self.link(f"{(targeted or {'target': text})['target']}.md", "")
+            shown = words if targeted else text.rsplit("/", 1)[-1]
+            return f"[{shown}]({address})" if address else shown
+        if name in ("kbd", "code", "download", "file", "guilabel"):
+            return f"`{words}`"
+        if name in ("term", "abbr", "sub", "sup", "dfn"):
+            return re.sub(r"\s*\([^()]*\)$", "", words) if name == "abbr" else words
+        raise ValueError(f"role {{{name}}}: say in {__name__} what a notebook shows in its place")
