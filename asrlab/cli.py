@@ -1,0 +1,213 @@
+"""The command line: `asrlab prepare | train | decode | score | transcribe | bench`."""
+
+import argparse
+import json
+import shlex
+import sys
+import textwrap
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from asrlab.errors import AsrlabError
+
+DESCRIPTION = "A readable speech recogniser: fetch a corpus, train on it, decode, score, transcribe."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status: 0, 1 after an error that was told, 130 after an interruption."""
+    options = make_parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except AsrlabError as error:
+        print(f"asrlab {options.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"asrlab {options.command}: interrupted; the same command goes on where it can", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output, `head` say, has seen enough
+        sys.stderr.close()
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    parser = argparse.ArgumentParser("asrlab", description=DESCRIPTION)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, run, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        sub.set_defaults(run=run)
+        return sub
+
+    sub = command("prepare", prepare, "fetch a corpus, or make the synthetic one")
+    sub.add_argument("corpus", help="scenetalk, an4, fsdd, librispeech, speech_commands or yesno")
+    sub.add_argument("--root", type=Path, help="folder to put it in (default: $ASRLAB_DATA or the cache)")
+
+    sub = command("train", train, "train a recogniser and measure it on the test split")
+    short_help = sub.format_help
+    sub.format_help = lambda: short_help() + recipe_help()  # only who asks for it waits for the imports
+    sub.add_argument("recipe", nargs="?", default="scenetalk", help="a recipe's name or YAML file (default: scenetalk)")
+    sub.add_argument("changes", nargs="*", metavar="NAME=VALUE", help="fields of the recipe to change; listed below")
+    sub.add_argument("--dir", type=Path, help="where to write (default: runs/RECIPE); a killed run goes on from there")
+    sub.add_argument("--restart", action="store_true", help="begin anew, whatever --dir holds")
+    sub.add_argument("--cpu", action="store_true", help="leave a GPU alone")
+    sub.add_argument("--receipt", type=Path, help="also write the receipt to this file")
+    sub.add_argument("--quiet", action="store_true", help="no progress bars")
+
+    sub = command("decode", decode, "decode a split of a corpus with a trained recogniser")
+    sub.add_argument("model", type=Path, help="directory that `asrlab train` wrote")
+    sub.add_argument("--corpus", help="corpus by name (default: the one of the recipe), or a manifest or folder")
+    sub.add_argument("--split", default="test", help="which part of it (default: test)")
+    sub.add_argument("--out", type=Path, help="write id and text of each utterance here, as JSON lines")
+
+    sub = command("score", score, "compare two JSON lines files with id and text: word and character errors")
+    sub.add_argument("reference", type=Path, help="what was said: JSON lines, or a manifest")
+    sub.add_argument("hypothesis", type=Path, help="what was heard: JSON lines, as `asrlab decode --out` writes them")
+    sub.add_argument("--by", help="also a table by this field of the reference: speaker, or a tag")
+    sub.add_argument("--show", action="store_true", help="print every utterance with errors, aligned and coloured")
+
+    sub = command("transcribe", transcribe, "write down what is said in sound files")
+    sub.add_argument("files", nargs="+", type=Path, help="WAV, FLAC, MP3 or OGG, of any rate and length")
+    sub.add_argument("--model", type=Path, help="directory of a recogniser (default: the packaged one, AN4 words)")
+    sub.add_argument("--json", action="store_true", help="one JSON object a file, with word times and confidences")
+
+    command("bench", bench, "measure features, training and decoding on this machine")
+    return parser
+
+
+def recipe_help() -> str:
+    """The recipes and every field of one, for `asrlab train --help`."""
+    from asrlab import config, recipe
+
+    lines = ["", f"recipes: {', '.join(recipe.names())}", "", "fields of a recipe, with their defaults:"]
+    for name, default, comment in config.fields(recipe.Recipe):
+        lines += textwrap.wrap(f"{name}={default}  {comment}", 110, initial_indent="  ", subsequent_indent="      ")
+    return "\n".join(lines) + "\n"
+
+
+def prepare(options: argparse.Namespace) -> None:
+    from asrlab import corpora
+
+    print(corpora.prepare(options.corpus, options.root))
+
+
+def train(options: argparse.Namespace) -> None:
+    from asrlab import config, corpora, receipt, recipe
+    from asrlab.evaluate import evaluate
+    from asrlab.train import train as run_training
+
+    if "=" in options.recipe:  # `asrlab train epochs=3`: the recipe was left out
+        options.changes.insert(0, options.recipe)
+        options.recipe = "scenetalk"
+    chosen = config.override(recipe.load(options.recipe), options.changes)
+    directory = options.dir or Path("runs") / Path(options.recipe).stem
+    state, began = receipt.code_state(), time.perf_counter()
+    corpus = corpora.load(chosen.corpus, **chosen.corpus_options)
+    print(corpus.summary())
+    recognizer = run_training(
+        chosen, directory, corpus, not options.restart, not options.quiet, "cpu" if options.cpu else None
+    )
+    seconds = time.perf_counter() - began
+    print(f"{recognizer.model.parameter_count() / 1e6:.2f} million parameters, {seconds:.0f} s, saved in {directory}")
+    result = evaluate(recognizer, corpus[chosen.test_split], not options.quiet)
+    print(f"{len(result.references)} utterances of {chosen.test_split}, {len(set(result.speakers.values()))} speakers")
+    print(result.report())
+    path = receipt.write(
+        options.receipt or directory / "receipt.json", Path(options.recipe).stem, shlex.join(["asrlab", *sys.argv[1:]]),
+        result.metrics(), result.hypotheses, chosen.seed, round(seconds, 1), commit=state,
+        device=recognizer.device if recognizer.device.type == "cuda" else None, recipe=config.to_dict(chosen),
+    )  # fmt: skip
+    print(f"receipt: {path}")
+
+
+def decode(options: argparse.Namespace) -> None:
+    from asrlab import config, corpora, recipe
+    from asrlab.evaluate import evaluate
+    from asrlab.recognizer import Recognizer
+
+    recognizer = Recognizer.load(options.model)
+    if options.corpus is None:
+        trained = config.load_json(recipe.Recipe, options.model / "recipe.json")
+        corpus = corpora.load(trained.corpus, **trained.corpus_options)
+    elif options.corpus in corpora.names():
+        corpus = corpora.load(options.corpus)
+    else:
+        corpus = corpora.load("manifest", options.corpus)
+    result = evaluate(recognizer, corpus[options.split], progress=True)
+    print(result.report())
+    if options.out:
+        best = list(result.hypotheses.values())[-1]
+        lines = "".join(json.dumps({"id": i, "text": text}, ensure_ascii=False) + "\n" for i, text in best.items())
+        options.out.write_text(lines, encoding="utf-8")
+
+
+def score(options: argparse.Namespace) -> None:
+    from asrlab import score as scoring
+
+    said, heard = read_texts(options.reference), read_texts(options.hypothesis)
+    references = {i: row["text"] for i, row in said.items()}
+    hypotheses = {i: row["text"] for i, row in heard.items()}
+    for unit in ("word", "character"):
+        interval = scoring.bootstrap(references, hypotheses, unit=unit)
+        name = "WER" if unit == "word" else "CER"
+        print(f"{name} {interval.value:.2%}   95% interval {interval.low:.2%} to {interval.high:.2%}")
+    if options.by:
+        groups = {i: str(row.get(options.by, row.get("tags", {}).get(options.by, "?"))) for i, row in said.items()}
+        print(scoring.format_table(scoring.by_tag(references, hypotheses, groups), options.by))
+    if options.show:
+        for i, text in references.items():
+            if text != hypotheses[i]:
+                print(f"{i}\n{scoring.to_text(scoring.align(text, hypotheses[i]))}")
+
+
+def read_texts(path: Path) -> dict[str, dict]:
+    """`{id: row}` of a JSON lines file. Raises AsrlabError naming file, line and what is wrong."""
+    rows: dict[str, dict] = {}
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise AsrlabError(f"{path}: cannot be read ({error}); give a JSON lines file") from error
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            rows[str(row["id"])], _ = row, str(row["text"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise AsrlabError(f'{path}:{number}: expected {{"id": ..., "text": ...}}, got {line[:60]!r}') from error
+    if not rows:
+        raise AsrlabError(f'{path}: empty; expected lines of {{"id": ..., "text": ...}}')
+    return rows
+
+
+def transcribe(options: argparse.Namespace) -> None:
+    from dataclasses import asdict
+
+    from asrlab.recognizer import Recognizer
+
+    recognizer = Recognizer.load(options.model)
+    failed = 0
+    for path in options.files:
+        try:
+            transcript = recognizer.transcribe(path)
+        except AsrlabError as error:
+            print(f"asrlab transcribe: {error}", file=sys.stderr)
+            failed += 1
+            continue
+        if options.json:
+            print(json.dumps({"file": str(path), **asdict(transcript)}, ensure_ascii=False))
+        else:
+            print(f"{path}\t{transcript.text}" if len(options.files) > 1 else transcript.text)
+    if failed:
+        raise AsrlabError(f"{failed} of {len(options.files)} files could not be transcribed")
+
+
+def bench(options: argparse.Namespace) -> None:
+    from asrlab.bench import measure_machine
+
+    measure_machine()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""A recogniser measured on a corpus: every way of decoding, its error rate with interval, and all that was heard."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from tqdm import tqdm
+
+from asrlab import score
+from asrlab.corpora import Utterance
+from asrlab.recognizer import Recognizer
+from asrlab.score import Interval
+from asrlab.text import PhoneTokenizer
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was said, and what was heard by each way of decoding."""
+
+    references: dict[str, str]  # utterance id -> words
+    hypotheses: dict[str, dict[str, str]]  # way of decoding -> utterance id -> words
+    speakers: dict[str, str]  # utterance id -> speaker
+
+    def wer(self, way: str) -> Interval:
+        """Word error rate of a way of decoding, a fraction, with its 95% bootstrap interval."""
+        return score.bootstrap(self.references, self.hypotheses[way])
+
+    def metrics(self) -> dict[str, float]:
+        """`{"wer.WAY": ..., "wer.WAY.low": ..., "wer.WAY.high": ...}`, fractions, as a receipt holds them."""
+        found = {}
+        for way in self.hypotheses:
+            interval = self.wer(way)
+            found |= {f"wer.{way}": interval.value, f"wer.{way}.low": interval.low, f"wer.{way}.high": interval.high}
+        return found
+
+    def report(self, examples: int = 3) -> str:
+        """The error rates and a few utterances as said and as heard, the misheard first."""
+        lines = []
+        for way in self.hypotheses:
+            interval = self.wer(way)
+            lines.append(f"{way:<12} WER {interval.value:7.2%}   95% interval {interval.low:.2%} to {interval.high:.2%}")
+        heard = self.hypotheses[way]
+        wrong = [i for i in self.references if heard[i] != self.references[i]]
+        right = [i for i in self.references if heard[i] == self.references[i]]
+        for i in [*wrong[: (examples + 1) // 2], *right][:examples]:
+            lines += [f"  said   {self.references[i]}", f"  heard  {heard[i]}"]
+        return "\n".join(lines)
+
+
+def ways(recognizer: Recognizer) -> dict[str, Recognizer]:
+    """The ways in which a recogniser can be decoded, from the simplest to all that it has.
+
+    `greedy` is the best path. A phone tokenizer has no words without its lexicon: there the simplest is `lexicon`, a
+    beam search over the words of the lexicon.
+    """
+    found = {}
+    if not isinstance(recognizer.tokenizer, PhoneTokenizer):
+        found["greedy"] = recognizer
+        found["beam"] = recognizer.with_decoder()
+    if recognizer.lexicon is not None:
+        found["lexicon"] = recognizer.with_decoder(lexicon=recognizer.lexicon)
+    if recognizer.lm is not None:
+        name = "lexicon_lm" if recognizer.lexicon is not None else "lm"
+        found[name] = recognizer.with_decoder(lm=recognizer.lm, lexicon=recognizer.lexicon)
+    return found
+
+
+def evaluate(recognizer: Recognizer, utterances: Sequence[Utterance], progress: bool = False) -> Evaluation:
+    """Decode `utterances` in every way that the recogniser offers."""
+    outputs = recognizer.log_probs([u.load(recognizer.sample_rate) for u in utterances])
+    hypotheses = {
+        way: {
+            u.id: decode(other, way, log_probs)
+            for u, log_probs in zip(tqdm(utterances, way, disable=not progress, leave=False), outputs, strict=True)
+        }
+        for way, other in ways(recognizer).items()
+    }
+    return Evaluation({u.id: u.text for u in utterances}, hypotheses, {u.id: u.speaker for u in utterances})
+
+
+def decode(recognizer: Recognizer, way: str, log_probs: np.ndarray) -> str:
+    """The words in `log_probs (T, V)`."""
+    return recognizer.greedy(log_probs).text if way == "greedy" else recognizer.decode(log_probs)[0].text
+
+
+def dev_metrics(recognizer: Recognizer, utterances: Sequence[Utterance]) -> dict[str, float]:
+    """For the training log: greedy WER (of phones, for a phone tokenizer), CER and the share of blank frames."""
+    if not utterances:
+        return {}
+    outputs = recognizer.log_probs([u.load(recognizer.sample_rate) for u in utterances])
+    said = {u.id: recognizer.spoken(u.text) for u in utterances}
+    heard = {u.id: recognizer.greedy(log_probs).text for u, log_probs in zip(utterances, outputs, strict=True)}
+    blank = sum(int((o.argmax(axis=1) == 0).sum()) for o in outputs) / sum(len(o) for o in outputs)
+    return {"dev_wer": score.wer(said, heard), "dev_cer": score.cer(said, heard), "blank": blank}

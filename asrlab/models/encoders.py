@@ -1,0 +1,153 @@
+"""Encoders: frames of features to frames of meaning. CNN, LSTM, Transformer, Conformer under one interface.
+
+`encoder(x (B, T, F), lengths (B,)) -> (y (B, T', D), lengths' (B,))`, where `T' = ceil(T / subsampling)`. What lies
+beyond a length never reaches a real frame: a padded batch gives what each utterance gives alone.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from asrlab.errors import AsrlabError
+from asrlab.models.layers import Dropout, FeedForward, SelfAttention, Subsampling, TimeConv, chunk_mask, length_mask
+
+
+@dataclass(frozen=True)
+class EncoderOptions:
+    kind: str = "conformer"  # cnn, lstm, transformer or conformer
+    dim: int = 176  # width of a frame, D
+    layers: int = 8  # how many blocks
+    heads: int = 4  # attention heads (transformer, conformer)
+    kernel: int = 15  # width of the convolution over time, in subsampled frames (cnn, conformer)
+    expansion: int = 4  # inner width of a feed-forward layer, in multiples of dim
+    dropout: float = 0.1  # probability that a value is silenced in training
+    layer_drop: float = 0.0  # probability that a whole residual block is skipped in training (stochastic depth)
+    subsampling: int = 4  # input frames for one output frame: 2, 4 or 8
+    subsampling_channels: int = 64  # channels of the convolutions that subsample
+    causal: bool = False  # convolutions and recurrences see no future frame
+    chunk: int = 0  # attention sees chunks of so many frames (0: everything); streaming needs causal and chunk
+    left_chunks: int = -1  # chunks of the past that attention sees (-1: all of them)
+
+
+class Encoder(nn.Module):
+    """Subsampling, a stack of blocks, a final normalisation."""
+
+    def __init__(self, features: int, options: EncoderOptions):
+        super().__init__()
+        if options.kind not in BLOCKS:
+            raise AsrlabError(f"encoder kind={options.kind!r}: choose one of {', '.join(BLOCKS)}")
+        if options.kind in ("transformer", "conformer") and options.dim % (2 * options.heads):
+            raise AsrlabError(f"encoder dim={options.dim}: not a multiple of 2 x heads={options.heads}")
+        self.options = options
+        self.dim = options.dim
+        self.subsample = Subsampling(
+            features, options.dim, options.subsampling, options.subsampling_channels, options.causal
+        )
+        self.dropout = Dropout(options.dropout)
+        self.blocks = nn.ModuleList(BLOCKS[options.kind](options) for _ in range(options.layers))
+        self.norm = nn.LayerNorm(options.dim)
+
+    def forward(self, x: Tensor, lengths: Tensor, tap: int | None = None) -> tuple[Tensor, ...]:
+        """`(y, lengths')`; with `tap=i` also the frames after block `i`, for a loss in the middle of the stack."""
+        x, lengths = self.subsample(x, lengths)
+        x = self.dropout(x)
+        real = length_mask(lengths, x.shape[1])
+        see = real[:, None, None, :]
+        if self.options.chunk:
+            see = see & chunk_mask(x.shape[1], self.options.chunk, self.options.left_chunks, x.device)
+        tapped = None
+        for i, block in enumerate(self.blocks):
+            if self.training and self.options.layer_drop and i and torch.rand(()) < self.options.layer_drop:
+                continue
+            x = block(x, real, see, lengths)
+            tapped = x if i == tap else tapped
+        y = self.norm(x)
+        return (y, lengths) if tap is None else (y, lengths, tapped)
+
+
+class ConvModule(nn.Module):
+    """Gate, depth-wise convolution over time, normalisation, SiLU (Gulati et al. 2020, section 2.2)."""
+
+    def __init__(self, options: EncoderOptions):
+        super().__init__()
+        dim = options.dim
+        self.gate = nn.Sequential(nn.Linear(dim, 2 * dim), nn.GLU())
+        self.conv = TimeConv(dim, dim, options.kernel, groups=dim, causal=options.causal)
+        self.finish = nn.Sequential(nn.LayerNorm(dim), nn.SiLU(), nn.Linear(dim, dim))
+
+    def forward(self, x: Tensor, real: Tensor) -> Tensor:
+        return self.finish(self.conv(self.gate(x) * real.to(x.dtype)[:, :, None]))
+
+
+class ConformerBlock(nn.Module):
+    """Half feed-forward, attention, convolution, half feed-forward, each added to what it reads."""
+
+    def __init__(self, options: EncoderOptions):
+        super().__init__()
+        dim = options.dim
+        self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(5))
+        self.feed_in = FeedForward(dim, options.expansion, options.dropout)
+        self.attend = SelfAttention(dim, options.heads)
+        self.convolve = ConvModule(options)
+        self.feed_out = FeedForward(dim, options.expansion, options.dropout)
+        self.dropout = Dropout(options.dropout)
+
+    def forward(self, x: Tensor, real: Tensor, see: Tensor, lengths: Tensor) -> Tensor:
+        norm_in, norm_attend, norm_convolve, norm_out, norm = self.norms
+        x = x + 0.5 * self.dropout(self.feed_in(norm_in(x)))
+        x = x + self.dropout(self.attend(norm_attend(x), see))
+        x = x + self.dropout(self.convolve(norm_convolve(x), real))
+        x = x + 0.5 * self.dropout(self.feed_out(norm_out(x)))
+        return norm(x)
+
+
+class TransformerBlock(nn.Module):
+    """Attention, then feed-forward, each normalised first (pre-norm) and added to what it reads."""
+
+    def __init__(self, options: EncoderOptions):
+        super().__init__()
+        self.norm_attend, self.norm_feed = nn.LayerNorm(options.dim), nn.LayerNorm(options.dim)
+        self.attend = SelfAttention(options.dim, options.heads)
+        self.feed = FeedForward(options.dim, options.expansion, options.dropout)
+        self.dropout = Dropout(options.dropout)
+
+    def forward(self, x: Tensor, real: Tensor, see: Tensor, lengths: Tensor) -> Tensor:
+        x = x + self.dropout(self.attend(self.norm_attend(x), see))
+        return x + self.dropout(self.feed(self.norm_feed(x)))
+
+
+class CnnBlock(nn.Module):
+    """A gated convolution over time, then feed-forward: a Conformer block without its attention."""
+
+    def __init__(self, options: EncoderOptions):
+        super().__init__()
+        self.norm_convolve, self.norm_feed = nn.LayerNorm(options.dim), nn.LayerNorm(options.dim)
+        self.convolve = ConvModule(options)
+        self.feed = FeedForward(options.dim, options.expansion, options.dropout)
+        self.dropout = Dropout(options.dropout)
+
+    def forward(self, x: Tensor, real: Tensor, see: Tensor, lengths: Tensor) -> Tensor:
+        x = x + self.dropout(self.convolve(self.norm_convolve(x), real))
+        return x + self.dropout(self.feed(self.norm_feed(x)))
+
+
+class LstmBlock(nn.Module):
+    """One LSTM layer, in both directions unless causal, added to what it reads."""
+
+    def __init__(self, options: EncoderOptions):
+        super().__init__()
+        both = not options.causal
+        if both and options.dim % 2:
+            raise AsrlabError(f"encoder dim={options.dim} is odd: two directions share it, choose an even one")
+        self.norm = nn.LayerNorm(options.dim)
+        self.lstm = nn.LSTM(options.dim, options.dim // (1 + both), batch_first=True, bidirectional=both)
+        self.dropout = Dropout(options.dropout)
+
+    def forward(self, x: Tensor, real: Tensor, see: Tensor, lengths: Tensor) -> Tensor:
+        packed = nn.utils.rnn.pack_padded_sequence(self.norm(x), lengths.cpu(), batch_first=True, enforce_sorted=False)
+        y, _ = nn.utils.rnn.pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=x.shape[1])
+        return x + self.dropout(y)
+
+
+BLOCKS = {"cnn": CnnBlock, "lstm": LstmBlock, "transformer": TransformerBlock, "conformer": ConformerBlock}
