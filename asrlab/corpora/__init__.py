@@ -44,7 +44,7 @@ def options(name: str) -> dict[str, inspect.Parameter]:
 def load(name: str, root: str | Path | None = None, **options) -> Corpus:
     """The corpus `name` from the folder `root` (default: `home(name)`); options as in the module of that name.
 
-    Raises AsrlabError for an unknown name or option, and for a corpus that is not there, naming the command to fetch it.
+    Raises AsrlabError for an unknown name or option, and for a corpus that is not there (naming what fetches it).
     """
     module = _module(name)
     _check_options(name, module.load, options)

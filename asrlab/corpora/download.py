@@ -61,7 +61,7 @@ def fetch(archive: Archive, folder: Path, progress: bool = True, attempts: int =
     target = folder / archive.name
     if target.is_file():
         return target
-    with _disk(folder):
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     part = folder / (archive.name + ".part")
     for attempt in range(1, attempts + 1):
@@ -72,7 +72,7 @@ def fetch(archive: Archive, folder: Path, progress: bool = True, attempts: int =
             _give_up_on(error, archive.url, attempt == attempts, part)
             time.sleep(min(2.0 ** (attempt - 1), 8) * 0.5)
     _check(archive, part)
-    with _disk(folder):
+    with writing(folder):
         os.replace(part, target)
         _validator_file(part).unlink(missing_ok=True)
     return target
@@ -91,12 +91,12 @@ def unpack(archive: Path, target: Path, inside: str = "", convert: Callable[[Pat
         return target
     if not archive.is_file():
         raise AsrlabError(f"{archive}: no such file; fetch it first")
-    with _disk(target.parent):
+    with writing(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(target)
+        sweep(target)
         work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
-        with _disk(target.parent):
+        with writing(target.parent):
             _unpack_into(archive, work, max_bytes)
             found = work / inside if inside else work
             if not found.is_dir():
@@ -170,7 +170,7 @@ def _append(response: http.client.HTTPResponse, part: Path, have: int, progress:
     length = response.headers.get("Content-Length")
     total = have + int(length) if length and length.isdigit() else None
     validator = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
-    with _disk(part.parent):
+    with writing(part.parent):
         # A weak ETag does not promise equal bytes, so it cannot guard a resume.
         _validator_file(part).write_text("" if validator.startswith("W/") else validator)
     name = part.name.removesuffix(".part")
@@ -179,7 +179,7 @@ def _append(response: http.client.HTTPResponse, part: Path, have: int, progress:
         tqdm(total=total, initial=have, unit="B", unit_scale=True, desc=name, disable=not progress) as bar,
     ):
         while chunk := response.read(CHUNK):
-            with _disk(part.parent):
+            with writing(part.parent):
                 file.write(chunk)
             bar.update(len(chunk))
     size = part.stat().st_size
@@ -188,7 +188,7 @@ def _append(response: http.client.HTTPResponse, part: Path, have: int, progress:
 
 
 def _opened(part: Path, mode: str) -> BinaryIO:
-    with _disk(part.parent):
+    with writing(part.parent):
         return open(part, mode)
 
 
@@ -219,7 +219,7 @@ def _check(archive: Archive, part: Path) -> None:
             f"{archive.url}: SHA-256 is {digest}, but {source} {expected}; it was deleted: fetch again{remedy}"
         )
     if archive.url not in records:
-        with _disk(part.parent):
+        with writing(part.parent):
             text = json.dumps({**records, archive.url: {"sha256": digest, "bytes": size}}, indent=1, sort_keys=True)
             fresh = records_file.with_suffix(".new")
             fresh.write_text(text + "\n")
@@ -331,8 +331,8 @@ def _source(file: BinaryIO | None) -> BinaryIO:
     return file
 
 
-def _sweep(target: Path) -> None:
-    """Remove what killed processes left."""
+def sweep(target: Path) -> None:
+    """Remove the hidden folders beside `target` that processes killed a day ago or earlier left."""
     for left in target.parent.glob(f".{target.name}-*"):
         with contextlib.suppress(OSError):
             if left.is_dir() and time.time() - left.stat().st_mtime > STALE_SECONDS:
@@ -340,8 +340,8 @@ def _sweep(target: Path) -> None:
 
 
 @contextlib.contextmanager
-def _disk(folder: Path) -> Iterator[None]:
-    """Errors of the disk, told apart from errors of the network: no attempt mends them."""
+def writing(folder: Path) -> Iterator[None]:
+    """Turns errors of the disk into AsrlabError, unlike those of the network: another attempt would not mend them."""
     try:
         yield
     except OSError as error:
