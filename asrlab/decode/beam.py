@@ -1,13 +1,13 @@
 """CTC prefix beam search with a word language model and a lexicon."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from asrlab.decode.align import align, timed_words
 from asrlab.decode.frames import select_frames
-from asrlab.decode.hypothesis import WORD_MARK, Hypothesis, check_log_probs, split_words
+from asrlab.decode.hypothesis import WORD_MARK, Hypothesis, check_log_probs, marks_words, split_words
 from asrlab.decode.search import LEXICON, NO_WORD, OPEN, TOKENS, Weights, search, trace
 from asrlab.decode.words import lexicon_trie, open_trie
 from asrlab.errors import AsrlabError
@@ -18,7 +18,9 @@ _NO_LM = NGramArrays(
     np.zeros(1), np.full(1, -1, np.int32), np.array([0, 3], np.int32), np.arange(3, dtype=np.int32), np.zeros(3),
     np.zeros(3, np.int32),
 )
-_LOWEST_AHEAD = -300.0
+LOWEST_AHEAD = -300.0  # nats; a look-ahead must be undone, so it cannot be -inf
+
+MOST = 1_000_000  # prefixes, tokens, hypotheses
 
 
 @dataclass(frozen=True)
@@ -36,10 +38,10 @@ class BeamOptions:
     nbest: int = 1  # hypotheses returned, at most
 
     def __post_init__(self):
-        for name, least in (("beam", 1), ("max_tokens", 1), ("nbest", 1)):
+        for name in ("beam", "max_tokens", "nbest"):
             value = getattr(self, name)
-            if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or not least <= value <= 1_000_000:
-                raise AsrlabError(f"{name}={value!r}: pass an integer of {least}..1000000")
+            if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or not 1 <= value <= MOST:
+                raise AsrlabError(f"{name}={value!r}: pass an integer of 1..{MOST}")
         for name in ("lm_weight", "token_threshold", "beam_threshold"):
             if not getattr(self, name) >= 0:
                 raise AsrlabError(f"{name}={getattr(self, name)!r}: pass 0 or more")
@@ -50,12 +52,25 @@ class BeamOptions:
             raise AsrlabError(f"blank_threshold={self.blank_threshold!r}: pass a probability above 0 (above 1: never)")
 
 
+def widened(options: BeamOptions) -> Iterator[BeamOptions]:
+    """The options, then wider ones for an utterance at whose end no prefix of the beam is a whole lexicon word."""
+    yield options
+    for _ in range(2):
+        options = replace(
+            options,
+            beam=min(8 * options.beam, MOST),
+            token_threshold=2 * options.token_threshold,
+            beam_threshold=2 * options.beam_threshold,
+        )
+        yield options
+
+
 class BeamDecoder:
     """CTC prefix beam search (Hannun et al. 2014, Graves and Jaitly 2014).
 
-    A hypothesis scores  log P_ctc(tokens) + lm_weight log P_lm(words) + word_bonus |words| - unknown_penalty |unknown|.
+    A hypothesis scores  log p_ctc(tokens) + lm_weight log p_lm(words) + word_bonus |words| - unknown_penalty |unknown|.
 
-    Without a lexicon any token sequence may be said, and a word ends where the next token begins with "▁" or at the end.
+    Without a lexicon any token sequence may be said; a word ends where the next token begins with "▁", or at the end.
     With one, the tokens are spellings of its words, one after the other; several spellings of a word (pronunciations)
     compete, and of words with the same spelling the language model chooses.
     """
@@ -79,11 +94,12 @@ class BeamDecoder:
             frame_seconds: seconds from one frame to the next, for word times.
 
         Raises:
-            AsrlabError: bad options, an LM that is no `NGram`, a lexicon word that tokens cannot spell, or an LM without
-                lexicon for tokens that do not mark where words begin.
+            AsrlabError: bad options, an LM that is no `NGram`, a lexicon word that tokens cannot spell, or an LM
+                without lexicon for tokens that do not mark where words begin.
         """
         self.tokenizer, self.options, self.lm, self.frame_seconds = tokenizer, options, lm, frame_seconds
         self._tokens = tuple(tokenizer.tokens)
+        self._marked = marks_words(self._tokens)
         if lm is not None and not isinstance(lm, NGram):
             raise AsrlabError(f"lm is {type(lm).__name__}: pass an asrlab.lm.NGram (NGram.read_arpa reads ARPA files)")
         if lexicon is not None:
@@ -94,9 +110,9 @@ class BeamDecoder:
             self._mode = LEXICON
             self._trie, self._words = lexicon_trie(self._tokens, lexicon, lm)
         else:
-            if lm is not None and not any(t.startswith(WORD_MARK) for t in self._tokens):
+            if lm is not None and not self._marked:
                 raise AsrlabError(
-                    f"lm without lexicon: no token begins with {WORD_MARK!r}, so nothing tells where words end; pass lexicon="
+                    f"lm without lexicon: no token begins with {WORD_MARK!r} to tell where words end; pass lexicon="
                 )
             self._mode = TOKENS if lm is None and options.word_bonus == 0 else OPEN
             self._trie, self._words = open_trie(self._tokens, lm)
@@ -111,7 +127,7 @@ class BeamDecoder:
         if self._mode == OPEN and self.lm is not None:
             ahead[-1] -= o.unknown_penalty
             ahead[1:] = np.maximum(ahead[1:], ahead[-1])  # any beginning of a word may turn out to be of an unknown one
-        ahead = np.maximum(ahead, _LOWEST_AHEAD)
+        ahead = np.maximum(ahead, LOWEST_AHEAD)
         return Weights(float(lm_weight), float(o.word_bonus), float(unknown), ahead, np.exp(ahead))
 
     def decode(self, log_probs: np.ndarray) -> list[Hypothesis]:
@@ -128,18 +144,16 @@ class BeamDecoder:
             AsrlabError: see `check_log_probs`.
         """
         log_probs, best = check_log_probs(log_probs, len(self._tokens))
-        o = self.options
-        beam, token_threshold, beam_threshold = int(o.beam), float(o.token_threshold), float(o.beam_threshold)
-        for _ in range(3):
-            most = min(o.max_tokens, beam + 1) if self._mode == TOKENS else o.max_tokens
-            frames = select_frames(log_probs, best, token_threshold, most, np.log(o.blank_threshold))
+        for o in widened(self.options):
+            # Without words the beam + 1 best tokens of a frame hold all extensions that can survive it.
+            most = min(o.max_tokens, o.beam + 1) if self._mode == TOKENS else o.max_tokens
+            frames = select_frames(log_probs, best, float(o.token_threshold), most, float(np.log(o.blank_threshold)))
             nodes, finals = search(
-                frames, self._trie, self._lm_arrays, self._start, self._weights, self._mode, beam, beam_threshold
+                frames, self._trie, self._lm_arrays, self._start, self._weights, self._mode, int(o.beam),
+                float(o.beam_threshold),
             )
             if len(finals.node):
                 return self._hypotheses(log_probs, nodes, finals)
-            # The lexicon let no prefix of the beam end here: search wider.
-            beam, token_threshold, beam_threshold = 8 * beam, 2 * token_threshold, 2 * beam_threshold
         return [self._nothing(log_probs)]
 
     def _hypotheses(self, log_probs, nodes, finals) -> list[Hypothesis]:
@@ -174,14 +188,18 @@ class BeamDecoder:
     def _spans(self, tokens, closed, last) -> list[tuple[str, int, int]]:
         """Words of a prefix as (text, first token, one past the last)."""
         if self._mode != LEXICON:
-            return split_words(tuple(self._tokens[v] for v in tokens))
-        ends = [*np.flatnonzero(closed != NO_WORD).tolist(), len(tokens)] if len(tokens) else []
-        entries = [*closed[closed != NO_WORD].tolist(), int(last)] if len(tokens) else []
-        starts = [0, *ends[:-1]]
-        return [(self._words[self._trie.word[e]], a, b) for e, a, b in zip(entries, starts, ends, strict=True)]
+            return split_words([self._tokens[v] for v in tokens], self._marked)
+        if not len(tokens):
+            return []
+        ends = np.flatnonzero(closed != NO_WORD)
+        entries = [*closed[ends].tolist(), int(last)]
+        words = [self._words[self._trie.word[e]] for e in entries]
+        return list(zip(words, [0, *ends.tolist()], [*ends.tolist(), len(tokens)], strict=True))
 
     def _nothing(self, log_probs) -> Hypothesis:
         """The empty hypothesis, for an utterance in which no sequence of lexicon words fits."""
         ctc = float(log_probs[:, 0].sum(dtype=np.float64))
-        lm = 0.0 if self.lm is None else self.lm.finish(self.lm.start())
-        return Hypothesis("", (), ctc + self._weights.lm * lm, {"ctc": ctc, "lm": lm, "words": 0, "unknown": 0}, ())
+        if self.lm is None:
+            return Hypothesis("", (), ctc, {"ctc": ctc, "words": 0})
+        lm = self.lm.finish(self.lm.start())
+        return Hypothesis("", (), ctc + self._weights.lm * lm, {"ctc": ctc, "lm": lm, "words": 0, "unknown": 0})

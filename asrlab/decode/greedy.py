@@ -3,7 +3,7 @@
 import numpy as np
 
 from asrlab.decode.align import timed_words
-from asrlab.decode.hypothesis import Hypothesis, check_log_probs, split_words
+from asrlab.decode.hypothesis import Hypothesis, check_log_probs, marks_words, split_words
 
 
 def greedy(log_probs: np.ndarray, tokenizer, frame_seconds: float = 0.04) -> Hypothesis:
@@ -27,7 +27,7 @@ def greedy(log_probs: np.ndarray, tokenizer, frame_seconds: float = 0.04) -> Hyp
     spoken = path[changed] != 0
     tokens = tuple(int(v) for v in path[changed][spoken])
     spans = np.stack([changed[spoken], ends[spoken]], axis=1)
-    strings = tuple(tokenizer.tokens[v] for v in tokens)
-    words = timed_words(log_probs, spans, tokens, split_words(strings), frame_seconds)
+    said = split_words([tokenizer.tokens[v] for v in tokens], marks_words(tokenizer.tokens))
+    words = timed_words(log_probs, spans, tokens, said, frame_seconds)
     score = float(best.sum(dtype=np.float64))
     return Hypothesis(" ".join(w.text for w in words), tokens, score, {"ctc": score}, words)

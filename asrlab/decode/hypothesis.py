@@ -1,6 +1,6 @@
 """What every decoder returns."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -39,15 +39,20 @@ class Hypothesis:
     words: tuple[Word, ...] = ()
 
 
-def split_words(tokens: tuple[str, ...]) -> list[tuple[str, int, int]]:
+def marks_words(tokens: Sequence[str]) -> bool:
+    """Do these tokens tell where words begin? Those of a phone tokenizer do not."""
+    return any(t.startswith(WORD_MARK) for t in tokens)
+
+
+def split_words(tokens: Sequence[str], marked: bool) -> list[tuple[str, int, int]]:
     """Words of a token sequence as (text, first token, one past the last token).
 
-    A token that begins with "▁" begins a word; tokens without any such mark (phones) are a word each.
+    If the tokenizer marks words (`marks_words`), a token that begins with "▁" begins one; if not, each token is one.
     """
-    if not any(t.startswith(WORD_MARK) for t in tokens):
+    if not marked:
         return [(t, i, i + 1) for i, t in enumerate(tokens)]
     starts = [i for i, t in enumerate(tokens) if i == 0 or t.startswith(WORD_MARK)]
-    spans = zip(starts, [*starts[1:], len(tokens)], strict=True)
+    spans = zip(starts, [*starts[1:], len(tokens)][: len(starts)], strict=True)
     words = [("".join(tokens[a:b]).replace(WORD_MARK, ""), a, b) for a, b in spans]
     return [word for word in words if word[0]]
 
