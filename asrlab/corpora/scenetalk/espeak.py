@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import ctypes
 import json
+import os
 import struct
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -43,6 +45,7 @@ _END, _WORD, _PHONEME = 0, 1, 7  # espeak_EVENT_TYPE
 _RATE, _VOLUME, _PITCH = 1, 2, 3  # espeak_PARAMETER
 _HEADROOM = 80  # volume, of 100: some voices clip at 100
 _CHARS_UTF8, _POS_CHARACTER = 1, 1
+_LONGEST_PATH = 150  # bytes
 
 
 @dataclass(frozen=True)
@@ -141,6 +144,7 @@ class Engine:
         self._pieces: list[np.ndarray] = []
         self._events: list[tuple[int, int, int, int, str]] = []
         self._callback = _Callback(self._receive)  # kept: the library holds no reference of its own
+        self._shortcut, data = _short(data)
         options = _PHONEME_EVENTS | _NO_EXIT
         self._rate = self._library.espeak_Initialize(_SYNCHRONOUS, 0, data.encode(), options)
         if self._rate <= 0:
@@ -201,6 +205,22 @@ def _load_library() -> tuple[ctypes.CDLL, str]:
         return ctypes.CDLL(path), data
     except (ImportError, OSError, RuntimeError) as error:
         raise AsrlabError(f"espeak-ng: cannot be loaded ({error}); {_REINSTALL}") from error
+
+
+def _short(data: str) -> tuple[tempfile.TemporaryDirectory | None, str]:
+    """The library cuts a longer path to its data than 160 bytes: lead there by a short one, for as long as it runs."""
+    if len(data.encode()) <= _LONGEST_PATH:
+        return None, data
+    folder = tempfile.TemporaryDirectory(prefix="espeak-")
+    short = os.path.join(folder.name, "espeak-ng-data")
+    try:
+        os.symlink(data, short, target_is_directory=True)
+    except OSError as error:
+        raise AsrlabError(
+            f"{data}: a path of {len(data)} characters, too long for espeak-ng, and no link can be made ({error}); "
+            f"make the environment in a folder with a path shorter than {_LONGEST_PATH} characters"
+        ) from error
+    return folder, short
 
 
 def _audible(samples: np.ndarray) -> tuple[int, int]:
