@@ -186,8 +186,8 @@ def _span(path: str | Path, file: soundfile.SoundFile, start: float, seconds: fl
 def _cut_short(file: soundfile.SoundFile) -> bool:
     """libsndfile shortens a truncated WAV or OGG in silence: only its log tells."""
     for line in file.extra_info.splitlines():
-        if "Last page lacks an end-of-stream bit" in line:
-            return True
+        if "Last page lacks an end-of-stream bit" in line or "Junk after the last page" in line:
+            return True  # "junk" is a page that breaks off
         if line.startswith("data : ") and "should be" in line:
             claimed = int(line.split()[2])
             return claimed < UNKNOWN_LENGTH and claimed > int(line.split("should be")[1].strip(" )"))
