@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from asrlab.augment import speed_perturb
 from asrlab.corpora import Utterance
 from asrlab.errors import AsrlabError
-from asrlab.features import speed_perturb
 from asrlab.text import Tokenizer
 
 
@@ -67,14 +67,22 @@ class Speech(Dataset):
 
     def __init__(self, utterances: Sequence[Utterance], tokenizer: Tokenizer, sample_rate: int, keep: bool = True):
         self.utterances = tuple(utterances)
+        self.tokenizer = tokenizer
         self.sample_rate = sample_rate
         self.targets = [_encode(tokenizer, utterance) for utterance in self.utterances]
+        self.spoken = [(0,) * len(utterance.text.split()) for utterance in self.utterances]
         self.kept: dict[Entry, Tensor] | None = {} if keep else None
 
     def __len__(self) -> int:
         return len(self.utterances)
 
+    def speak(self, index: int, chosen: Sequence[int]) -> None:
+        """Say which pronunciation each word of an utterance has, for a phone tokenizer; at first it is the first."""
+        self.spoken[index] = tuple(chosen)
+        self.targets[index] = torch.tensor(self.tokenizer.encode(self.utterances[index].text, self.spoken[index]))
+
     def seconds(self) -> list[float]:
+        """Duration of each utterance at its own speed."""
         return [u.seconds for u in self.utterances]
 
     def __getitem__(self, entry: Entry) -> Item:
@@ -100,9 +108,9 @@ def plan_epoch(
     """The batches of one epoch: neighbours in length together, at most `batch_seconds` of padded sound each.
 
     Every utterance comes once, at a speed drawn from `speeds`. Lengths are jittered by a tenth so that neighbours
-    change from epoch to epoch, and the batches are shuffled. A batch has at least `world` utterances, so that no process
-    is without one: a smaller last batch joins the one before.
-    Raises AsrlabError if an utterance alone is longer than a batch may be, or there are fewer utterances than processes.
+    change from epoch to epoch, and the batches are shuffled. A batch has at least `world` utterances, so that no
+    process is without one: a smaller last batch joins the one before.
+    Raises AsrlabError if an utterance is longer than a batch may be, or there are fewer utterances than processes.
     """
     if len(seconds) < world:
         raise AsrlabError(f"{len(seconds)} utterances for {world} processes: use fewer processes")

@@ -34,6 +34,7 @@ class State:
     epoch: int = 0
     step: int = 0
     stopped: bool = False
+    spoken: list[list[int]] | None = None  # the pronunciations of each utterance's words, once they were chosen
 
     @classmethod
     def fresh(cls, model: AsrModel, optimizer: torch.optim.Optimizer) -> "State":
@@ -71,8 +72,8 @@ class State:
         tensors |= {f"best.{k}": v for k, v in self.best.items()}
         for i, memory in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{i}.{k}": v for k, v in memory.items()}
-        numbers = {name: getattr(self, name) for name in ("best_wer", "best_epoch", "epoch", "step", "stopped")}
-        metadata = {"state": json.dumps(numbers), "recipe": json.dumps(config.to_dict(recipe))}
+        plain = {name: getattr(self, name) for name in ("best_wer", "best_epoch", "epoch", "step", "stopped", "spoken")}
+        metadata = {"state": json.dumps(plain), "recipe": json.dumps(config.to_dict(recipe))}
         tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
         write_whole(run / CHECKPOINT, lambda path: save_file(tensors, path, metadata))
 

@@ -38,7 +38,7 @@ class Evaluation:
         lines = []
         for way in self.hypotheses:
             interval = self.wer(way)
-            lines.append(f"{way:<12} WER {interval.value:7.2%}   95% interval {interval.low:.2%} to {interval.high:.2%}")
+            lines.append(f"{way:<12} WER {interval.value:.2%}   95% interval {interval.low:.2%} to {interval.high:.2%}")
         heard = self.hypotheses[way]
         wrong = [i for i in self.references if heard[i] != self.references[i]]
         right = [i for i in self.references if heard[i] == self.references[i]]

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from asrlab import config
+from asrlab.augment import SpecAugmentOptions
 from asrlab.decode import BeamOptions
 from asrlab.errors import AsrlabError
-from asrlab.features import FrontEndOptions, SpecAugmentOptions
+from asrlab.features import FrontEndOptions
 from asrlab.models import ModelOptions
 
 
@@ -33,7 +34,7 @@ class Recipe:
     beam: BeamOptions = field(default_factory=BeamOptions)
     language: LanguageOptions = field(default_factory=LanguageOptions)
     speeds: tuple[float, ...] = (1.0,)  # each time an utterance is heard it is spoken at one of these speeds
-    join: float = 0.0  # share of the utterances that an epoch joins to another one, end to end
+    realign_epochs: int = 0  # so many epochs apart the model says which pronunciations it hears, 0: the first of each
     epochs: int = 40  # passes over the training data
     batch_seconds: float = 60.0  # padded sound in one batch, over all processes together
     learning_rate: float = 2e-3  # peak of the learning rate
@@ -51,15 +52,13 @@ class Recipe:
     def __post_init__(self):
         positive = ("epochs", "batch_seconds", "learning_rate", "clip", "average_epochs")
         wrong = [name for name in positive if getattr(self, name) <= 0]
-        wrong += [name for name in ("warmup_epochs", "weight_decay", "patience", "workers") if getattr(self, name) < 0]
+        wrong += [name for name in ("warmup_epochs", "weight_decay", "patience", "workers", "realign_epochs") if getattr(self, name) < 0]
         if wrong:
             raise AsrlabError(f"{wrong[0]}={getattr(self, wrong[0])}: give a larger number")
         if not self.speeds or min(self.speeds) <= 0:
             raise AsrlabError(f"speeds={self.speeds}: give one or more factors above 0, such as 1.0")
         if self.precision not in ("auto", "float32", "bfloat16"):
             raise AsrlabError(f"precision={self.precision!r}: choose auto, float32 or bfloat16")
-        if not 0 <= self.join <= 1:
-            raise AsrlabError(f"join={self.join}: give a share between 0 and 1")
 
 
 def names() -> tuple[str, ...]:

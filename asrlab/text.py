@@ -261,9 +261,11 @@ class PhoneTokenizer(Tokenizer):
             raise AsrlabError(f"lexicon: no phones for {', '.join(map(repr, empty[:5]))}; give each a pronunciation")
         super().__init__([BLANK, *sorted({phone for spoken in self.lexicon.values() for p in spoken for phone in p})])
 
-    def encode(self, text: str) -> list[int]:
-        """Phone ids of `text`, each word by its first pronunciation."""
-        return [i for word in text.split() for i in self.pronunciations(word)[0]]
+    def encode(self, text: str, chosen: Sequence[int] | None = None) -> list[int]:
+        """Phone ids of `text`; `chosen` names the pronunciation of each word, by default its first."""
+        words = text.split()
+        chosen = [0] * len(words) if chosen is None else chosen
+        return [i for word, k in zip(words, chosen, strict=True) for i in self.pronunciations(word)[k]]
 
     def pronunciations(self, word: str) -> list[tuple[int, ...]]:
         """Every pronunciation of a word, as token ids."""

@@ -18,15 +18,17 @@ from torch import Tensor
 from tqdm import tqdm
 
 from asrlab import config, corpora, text
+from asrlab.augment import spec_augment
 from asrlab.batching import Batch, Speech, load_batches, plan_epoch
 from asrlab.checkpoint import CHECKPOINT, State
 from asrlab.corpora import Corpus, Utterance
 from asrlab.errors import AsrlabError
 from asrlab.evaluate import dev_metrics
-from asrlab.features import FrontEnd, spec_augment
+from asrlab.features import FrontEnd
 from asrlab.lm import NGram
 from asrlab.losses import check_feasible, ctc_loss, label_smoothed_cross_entropy
 from asrlab.models import AsrModel, Output
+from asrlab.pronunciation import choose_pronunciations
 from asrlab.recipe import Recipe
 from asrlab.recognizer import Recognizer
 
@@ -75,6 +77,8 @@ def train(
     state = State.fresh(model, optimizer)
     if resume and (run / CHECKPOINT).exists():
         state.restore(run, recipe)
+        for i, chosen in enumerate(state.spoken or ()):
+            dataset.speak(i, chosen)
     elif accelerator.is_main_process:
         start_directory(run, recipe)
     accelerator.wait_for_everyone()
@@ -83,8 +87,13 @@ def train(
         network = torch.compile(network, dynamic=True)
     dev = corpus[recipe.dev_split] if recipe.dev_split else ()
 
+    warned = False
     while state.epoch < recipe.epochs and not state.stopped:
         began = time.perf_counter()
+        if recipe.realign_epochs and state.epoch and state.epoch % recipe.realign_epochs == 0:
+            with state.averaged(model):
+                choose_pronunciations(recognizer, dataset)
+            state.spoken = dataset.spoken
         model.train()
         rank, world = accelerator.process_index, accelerator.num_processes
         plan = plan_epoch(dataset.seconds(), recipe.batch_seconds, recipe.speeds, recipe.seed, state.epoch, world)
@@ -127,9 +136,9 @@ def train(
         with state.averaged(model):
             line |= dev_metrics(recognizer, dev)
             state.keep_best(model, line.get("dev_wer"), recipe.patience)
-        warning = diagnose(state.epoch / recipe.epochs, line)
-        if warning and accelerator.is_main_process:
-            tqdm.write(warning)
+        if not warned and (warning := diagnose(state.epoch / recipe.epochs, line)):
+            warned = True
+            accelerator.print(warning)
         state.stopped |= bool(after_epoch and after_epoch(line))
         if accelerator.is_main_process:
             append_log(run / LOG, line)
