@@ -16,7 +16,7 @@ DESCRIPTION = "A readable speech recogniser: fetch a corpus, train on it, decode
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0, 1 after an error that was told, 130 after an interruption."""
-    options = make_parser().parse_args(arguments)
+    options = parse(arguments)
     try:
         options.run(options)
     except AsrlabError as error:
@@ -28,6 +28,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output, `head` say, has seen enough
         sys.stderr.close()
     return 0
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Like `parse_args`, but NAME=VALUE may stand before, between and after the options of `train`."""
+    parser = make_parser()
+    options, rest = parser.parse_known_args(arguments)
+    changes = [word for word in rest if options.command == "train" and "=" in word and not word.startswith("-")]
+    if len(changes) < len(rest):
+        parser.error(f"unrecognized arguments: {' '.join(word for word in rest if word not in changes)}")
+    if changes:
+        options.changes += changes
+    return options
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -50,9 +50,10 @@ class Recipe:
     seed: int = 1  # decides initial weights, order, augmentation and dropout
 
     def __post_init__(self):
-        positive = ("epochs", "batch_seconds", "learning_rate", "clip", "average_epochs")
-        wrong = [name for name in positive if getattr(self, name) <= 0]
-        wrong += [name for name in ("warmup_epochs", "weight_decay", "patience", "workers", "realign_epochs") if getattr(self, name) < 0]
+        above_zero = ("epochs", "batch_seconds", "learning_rate", "clip", "average_epochs")
+        from_zero = ("warmup_epochs", "weight_decay", "patience", "workers", "realign_epochs")
+        wrong = [name for name in above_zero if getattr(self, name) <= 0]
+        wrong += [name for name in from_zero if getattr(self, name) < 0]
         if wrong:
             raise AsrlabError(f"{wrong[0]}={getattr(self, wrong[0])}: give a larger number")
         if not self.speeds or min(self.speeds) <= 0:
