@@ -40,7 +40,7 @@ serve: environment
 	@$(RUN) -m http.server --directory _build/html $(PORT)
 
 bench: environment
-	@$(RUN) -m asrlab bench
+	@$(RUN) -m benchmarks
 
 clean:
 	@$(PYTHON) -c "import shutil; [shutil.rmtree(f, True) for f in \

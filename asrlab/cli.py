@@ -219,7 +219,3 @@ def bench(options: argparse.Namespace) -> None:
     from asrlab.bench import measure_machine
 
     measure_machine()
-
-
-if __name__ == "__main__":
-    sys.exit(main())
