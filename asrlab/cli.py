@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import shlex
 import sys
 import textwrap
@@ -115,11 +116,15 @@ def train(options: argparse.Namespace) -> None:
     chosen = config.override(recipe.load(options.recipe), options.changes)
     directory = options.dir or Path("runs") / Path(options.recipe).stem
     state, began = receipt.code_state(), time.perf_counter()
+    main_process = os.environ.get("RANK", "0") == "0"  # of those that torchrun started
     corpus = corpora.load(chosen.corpus, **chosen.corpus_options)
-    print(corpus.summary())
+    if main_process:
+        print(corpus.summary())
     recognizer = run_training(
         chosen, directory, corpus, not options.restart, not options.quiet, "cpu" if options.cpu else None
     )
+    if not main_process:
+        return
     seconds = time.perf_counter() - began
     print(f"{recognizer.model.parameter_count() / 1e6:.2f} million parameters, {seconds:.0f} s, saved in {directory}")
     result = evaluate(recognizer, corpus[chosen.test_split], not options.quiet)
