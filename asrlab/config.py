@@ -8,6 +8,7 @@ import dataclasses
 import functools
 import inspect
 import json
+import math
 import re
 import types
 import typing
@@ -25,16 +26,15 @@ T = TypeVar("T")
 def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
     """Build dataclass `cls` from a nested dictionary; what is not named keeps its default.
 
-    Raises AsrlabError naming `where`, the key and its value if a key is unknown or a value has the wrong type.
+    Raises AsrlabError naming `where` (a file, say), the key and its value if a key is unknown, or if a value has the
+    wrong type or is refused by the dataclass.
     """
-    if not isinstance(values, Mapping):
-        raise AsrlabError(f"{where or cls.__name__}: {values!r} is not a mapping of names to values")
-    fields = field_types(cls)
-    unknown = [key for key in values if key not in fields]
-    if unknown:
-        prefix = f"{where}: " if where else ""
-        raise AsrlabError(f"{prefix}unknown key {unknown[0]!r}; {cls.__name__} has {', '.join(fields)}")
-    return cls(**{key: _convert(fields[key], value, f"{where}.{key}".lstrip(".")) for key, value in values.items()})
+    try:
+        return _build(cls, values, "")
+    except AsrlabError as error:
+        if not where:
+            raise
+        raise AsrlabError(f"{where}: {error}") from error
 
 
 def to_dict(options: Any) -> dict[str, Any]:
@@ -74,14 +74,17 @@ def override(options: T, assignments: Sequence[str]) -> T:
         path, equals, text = assignment.partition("=")
         if not equals:
             raise AsrlabError(f"{assignment!r}: write NAME=VALUE, for example learning_rate=0.001")
-        names, here = path.split("."), values
-        for name in names[:-1]:
-            if not isinstance(here.get(name), dict):
-                raise AsrlabError(f"{assignment!r}: {name!r} has no fields; the names are {', '.join(here)}")
-            here = here[name]
-        if names[-1] not in here:
-            raise AsrlabError(f"{assignment!r}: no field {names[-1]!r}; the names are {', '.join(here)}")
-        here[names[-1]] = yaml.safe_load(text)
+        (*parts, last), here, kind = path.split("."), values, type(options)
+        for part in parts:
+            if not isinstance(here.get(part), dict):
+                raise AsrlabError(f"{assignment!r}: {part!r} has no fields; the names are {', '.join(here)}")
+            here, kind = here[part], field_types(kind)[part] if dataclasses.is_dataclass(kind) else None
+        if last not in here and dataclasses.is_dataclass(kind):
+            raise AsrlabError(f"{assignment!r}: no field {last!r}; the names are {', '.join(here)}")
+        try:
+            here[last] = text if isinstance(here.get(last), str) else yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise AsrlabError(f"{assignment!r}: the value is not YAML ({str(error).splitlines()[0]})") from error
     return from_dict(type(options), values)
 
 
@@ -116,6 +119,18 @@ def _comments(cls: type) -> dict[str, str]:
     return found
 
 
+def _build(cls: type[T], values: Any, where: str) -> T:
+    if not isinstance(values, Mapping):
+        raise AsrlabError(f"{where or cls.__name__}: {values!r} is not a mapping of names to values")
+    fields = field_types(cls)
+    unknown = [key for key in values if key not in fields]
+    if unknown:
+        prefix = f"{where}: " if where else ""
+        raise AsrlabError(f"{prefix}unknown key {unknown[0]!r}; {cls.__name__} has {', '.join(fields)}")
+    inside = f"{where}." if where else ""
+    return cls(**{key: _convert(fields[key], value, inside + key) for key, value in values.items()})
+
+
 def _convert(kind: Any, value: Any, where: str) -> Any:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
@@ -123,8 +138,10 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
             return None
         return _convert(next(a for a in arguments if a is not type(None)), value, where)
     if dataclasses.is_dataclass(kind):
-        return value if isinstance(value, kind) else from_dict(kind, value, where)
-    if origin is tuple and isinstance(value, (list, tuple)):
+        return value if isinstance(value, kind) else _build(kind, value, where)
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise AsrlabError(f"{where}={value!r}: expected a list, such as [{value}]")
         return tuple(_convert(arguments[0], item, where) for item in value)
     if origin in (dict, Mapping) or kind is dict:
         expected: Any = Mapping
@@ -135,6 +152,7 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
                 value = float(value)
     else:
         expected = kind
-    if not isinstance(value, expected) or (isinstance(value, bool) and kind is not bool):
+    wrong = not isinstance(value, expected) or (isinstance(value, bool) and kind is not bool)
+    if wrong or (kind is float and math.isnan(value)):
         raise AsrlabError(f"{where}={value!r}: expected {getattr(kind, '__name__', kind)}")
     return float(value) if kind is float else value
