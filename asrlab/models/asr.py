@@ -17,6 +17,14 @@ class ModelOptions:
     ctc_weight: float = 1.0  # share of CTC in the loss: 1 is CTC alone, 0 attention alone, between: both
     inner_weight: float = 0.0  # share of a second CTC loss half-way up the encoder (Lee and Watanabe 2021), 0: none
 
+    def __post_init__(self):
+        if not 0 <= self.ctc_weight <= 1 or not 0 <= self.inner_weight < 1:
+            raise AsrlabError(
+                f"ctc_weight={self.ctc_weight}, inner_weight={self.inner_weight}: shares lie between 0 and 1"
+            )
+        if self.inner_weight and self.encoder.layers < 2:
+            raise AsrlabError(f"inner_weight={self.inner_weight}: an encoder of one layer has no middle; give it 0")
+
 
 @dataclass(frozen=True)
 class Output:
@@ -35,10 +43,6 @@ class AsrModel(nn.Module):
 
     def __init__(self, features: int, vocabulary: int, options: ModelOptions):
         super().__init__()
-        if not 0 <= options.ctc_weight <= 1 or not 0 <= options.inner_weight < 1:
-            raise AsrlabError(
-                f"ctc_weight={options.ctc_weight}, inner_weight={options.inner_weight}: shares lie between 0 and 1"
-            )
         self.options = options
         self.encoder = Encoder(features, options.encoder)
         dim = self.encoder.dim

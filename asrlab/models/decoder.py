@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from asrlab.errors import AsrlabError
 from asrlab.models.layers import Dropout, length_mask
 
 BOUNDARY = 0  # begins and ends every text
@@ -23,6 +24,15 @@ class DecoderOptions:
     location_kernel: int = 31  # width of that convolution, in encoder frames
     dropout: float = 0.1  # probability that a value is silenced in training
     label_smoothing: float = 0.1  # probability mass that the training target gives to all tokens alike
+
+    def __post_init__(self):
+        for name in ("dim", "attention_dim", "location_channels", "location_kernel"):
+            if getattr(self, name) < 1:
+                raise AsrlabError(f"decoder {name}={getattr(self, name)}: give 1 or more")
+        if not 0 <= self.dropout < 0.99 or not 0 <= self.label_smoothing < 1:
+            raise AsrlabError(
+                f"decoder dropout={self.dropout}, label_smoothing={self.label_smoothing}: give shares below 1"
+            )
 
 
 @dataclass(frozen=True)

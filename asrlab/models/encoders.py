@@ -29,16 +29,29 @@ class EncoderOptions:
     chunk: int = 0  # attention sees chunks of so many frames (0: everything); streaming needs causal and chunk
     left_chunks: int = -1  # chunks of the past that attention sees (-1: all of them)
 
+    def __post_init__(self):
+        if self.kind not in BLOCKS:
+            raise AsrlabError(f"encoder kind={self.kind!r}: choose one of {', '.join(BLOCKS)}")
+        least = {"dim": 1, "layers": 1, "heads": 1, "kernel": 1, "expansion": 1, "subsampling_channels": 1, "chunk": 0}
+        for name, smallest in (least | {"left_chunks": -1}).items():
+            if getattr(self, name) < smallest:
+                raise AsrlabError(f"encoder {name}={getattr(self, name)}: give {smallest} or more")
+        for name in ("dropout", "layer_drop"):
+            if not 0 <= getattr(self, name) < 0.99:
+                raise AsrlabError(f"encoder {name}={getattr(self, name)}: give a probability from 0 to below 0.99")
+        if self.subsampling not in (2, 4, 8):
+            raise AsrlabError(f"encoder subsampling={self.subsampling}: choose 2, 4 or 8")
+        if self.kind in ("transformer", "conformer") and self.dim % (2 * self.heads):
+            raise AsrlabError(f"encoder dim={self.dim}: not a multiple of 2 x heads={self.heads}")
+        if self.kind == "lstm" and not self.causal and self.dim % 2:
+            raise AsrlabError(f"encoder dim={self.dim} is odd: two directions share it, choose an even one")
+
 
 class Encoder(nn.Module):
     """Subsampling, a stack of blocks, a final normalisation."""
 
     def __init__(self, features: int, options: EncoderOptions):
         super().__init__()
-        if options.kind not in BLOCKS:
-            raise AsrlabError(f"encoder kind={options.kind!r}: choose one of {', '.join(BLOCKS)}")
-        if options.kind in ("transformer", "conformer") and options.dim % (2 * options.heads):
-            raise AsrlabError(f"encoder dim={options.dim}: not a multiple of 2 x heads={options.heads}")
         self.options = options
         self.dim = options.dim
         self.subsample = Subsampling(
@@ -58,9 +71,8 @@ class Encoder(nn.Module):
             see = see & chunk_mask(x.shape[1], self.options.chunk, self.options.left_chunks, x.device)
         tapped = None
         for i, block in enumerate(self.blocks):
-            if self.training and self.options.layer_drop and i and torch.rand(()) < self.options.layer_drop:
-                continue
-            x = block(x, real, see, lengths)
+            dropped = self.training and self.options.layer_drop and i and torch.rand(()) < self.options.layer_drop
+            x = x if dropped else block(x, real, see, lengths)
             tapped = x if i == tap else tapped
         y = self.norm(x)
         return (y, lengths) if tap is None else (y, lengths, tapped)
@@ -138,8 +150,6 @@ class LstmBlock(nn.Module):
     def __init__(self, options: EncoderOptions):
         super().__init__()
         both = not options.causal
-        if both and options.dim % 2:
-            raise AsrlabError(f"encoder dim={options.dim} is odd: two directions share it, choose an even one")
         self.norm = nn.LayerNorm(options.dim)
         self.lstm = nn.LSTM(options.dim, options.dim // (1 + both), batch_first=True, bidirectional=both)
         self.dropout = Dropout(options.dropout)

@@ -39,7 +39,7 @@ def rotary(x: Tensor) -> Tensor:
 
 
 class Dropout(nn.Module):
-    """Silence each value with probability `p` and scale up the rest (Srivastava et al. 2014, JMLR 15).
+    """Silence each value with probability `p`, below 0.99, and scale up the rest (Srivastava et al. 2014, JMLR 15).
 
     On a CPU drawing the mask costs more than the layers around it, so there one random 64-bit word decides for eight
     values: seven times faster than `nn.Dropout`, with `p` rounded to a multiple of 1/256.
@@ -113,8 +113,6 @@ class Subsampling(nn.Module):
 
     def __init__(self, features: int, dim: int, subsampling: int, channels: int, causal: bool):
         super().__init__()
-        if subsampling not in (2, 4, 8):
-            raise ValueError(f"subsampling={subsampling}: choose 2, 4 or 8")
         steps = subsampling.bit_length() - 1
         self.pad = (2, 0) if causal else (1, 1)
         self.convs = nn.ModuleList(
@@ -127,7 +125,7 @@ class Subsampling(nn.Module):
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         x = x.unsqueeze(1).contiguous(memory_format=torch.channels_last)
         for conv in self.convs:
+            x = x * length_mask(lengths, x.shape[2]).to(x.dtype)[:, None, :, None]  # a kernel reaches over the end
             x = F.relu(conv(F.pad(x, (1, 1, *self.pad))))
             lengths = (lengths + 1) // 2
-            x = x * length_mask(lengths, x.shape[2]).to(x.dtype)[:, None, :, None]
         return self.project(x.permute(0, 2, 3, 1).flatten(2)), lengths
