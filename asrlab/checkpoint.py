@@ -98,18 +98,26 @@ class State:
         for key, value in tensors.items():
             part, _, name = key.partition(".")
             parts[part][name] = value
+        try:
+            self._put_back(parts)
+        except (RuntimeError, KeyError, ValueError) as error:
+            raise AsrlabError(
+                f"{path}: made with this recipe, but its weights do not fit: did the corpus change? "
+                "Use another directory, or --restart to start anew"
+            ) from error
+        for name, value in json.loads(metadata["state"]).items():
+            setattr(self, name, value)
+
+    def _put_back(self, parts: Mapping[str, Mapping[str, Tensor]]) -> None:
         device = next(self.model.parameters()).device
         self.model.load_state_dict(parts["model"])
         self.average = {k: parts["average"][k].to(device) for k in self.average}
         self.best = {k: parts["best"][k].to(device) for k in self.best}
-        whole = self.optimizer.state_dict()
         memory: dict[int, dict[str, Tensor]] = {}
         for key, value in parts["optimizer"].items():
             index, _, name = key.partition(".")
             memory.setdefault(int(index), {})[name] = value
-        self.optimizer.load_state_dict(whole | {"state": memory})
-        for name, value in json.loads(metadata["state"]).items():
-            setattr(self, name, value)
+        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": memory})
 
 
 class _Swapped:
@@ -142,8 +150,8 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def _first_difference(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> str | None:
-    for key in now:
-        old, new = before.get(key), now[key]
+    for key in {**now, **before}:
+        old, new = before.get(key), now.get(key)
         if isinstance(old, dict) and isinstance(new, dict):
             inner = _first_difference(old, new, f"{prefix}{key}.")
             if inner:

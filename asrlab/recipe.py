@@ -5,8 +5,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from asrlab import config
+from asrlab import config, corpora
 from asrlab.augment import SpecAugmentOptions
+from asrlab.corpora import Corpus
 from asrlab.decode import BeamOptions
 from asrlab.errors import AsrlabError
 from asrlab.features import FrontEndOptions
@@ -56,8 +57,8 @@ class Recipe:
         wrong += [name for name in from_zero if getattr(self, name) < 0]
         if wrong:
             raise AsrlabError(f"{wrong[0]}={getattr(self, wrong[0])}: give a larger number")
-        if not self.speeds or min(self.speeds) <= 0:
-            raise AsrlabError(f"speeds={self.speeds}: give one or more factors above 0, such as 1.0")
+        if not self.speeds or not all(0.1 <= speed <= 10 for speed in self.speeds):
+            raise AsrlabError(f"speeds={self.speeds}: give one or more factors from 0.1 to 10, such as 1.0")
         if self.precision not in ("auto", "float32", "bfloat16"):
             raise AsrlabError(f"precision={self.precision!r}: choose auto, float32 or bfloat16")
 
@@ -74,6 +75,17 @@ def load(name: str) -> Recipe:
     if not Path(name).suffix:
         raise AsrlabError(f"recipe {name!r}: there are {', '.join(names())}; or give the path of a YAML file")
     return config.load_yaml(Recipe, name)
+
+
+def load_corpus(recipe: Recipe) -> Corpus:
+    """The corpus of a recipe: by name, or your own by the path of a manifest or folder. Raises AsrlabError."""
+    if recipe.corpus in corpora.names():
+        return corpora.load(recipe.corpus, **recipe.corpus_options)
+    if not Path(recipe.corpus).expanduser().exists():
+        raise AsrlabError(
+            f"corpus {recipe.corpus!r}: no such manifest or folder, nor one of {', '.join(corpora.names())}"
+        )
+    return corpora.load("manifest", recipe.corpus, **recipe.corpus_options)
 
 
 def _folder():

@@ -17,10 +17,10 @@ from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor
 from tqdm import tqdm
 
-from asrlab import config, corpora, text
+from asrlab import config, text
 from asrlab.augment import spec_augment
 from asrlab.batching import Batch, Speech, load_batches, plan_epoch
-from asrlab.checkpoint import CHECKPOINT, State
+from asrlab.checkpoint import CHECKPOINT, State, write_whole
 from asrlab.corpora import Corpus, Utterance
 from asrlab.errors import AsrlabError
 from asrlab.evaluate import dev_metrics
@@ -29,7 +29,7 @@ from asrlab.lm import NGram
 from asrlab.losses import check_feasible, ctc_loss, label_smoothed_cross_entropy
 from asrlab.models import AsrModel, Output
 from asrlab.pronunciation import choose_pronunciations
-from asrlab.recipe import Recipe
+from asrlab.recipe import Recipe, load_corpus
 from asrlab.recognizer import Recognizer
 
 LOG, RECIPE = "log.jsonl", "recipe.json"
@@ -64,8 +64,11 @@ def train(
     skipping = DistributedDataParallelKwargs(find_unused_parameters=recipe.model.encoder.layer_drop > 0)
     accelerator = Accelerator(cpu=device == "cpu", kwargs_handlers=[skipping])
     low_precision = uses_bfloat16(recipe.precision, accelerator.device)
-    corpus = corpus or corpora.load(recipe.corpus, **recipe.corpus_options)
+    corpus = corpus or load_corpus(recipe)
     utterances = [u for split in recipe.train_splits for u in corpus[split]]
+    dev = corpus[recipe.dev_split] if recipe.dev_split else ()
+    if not utterances:
+        raise AsrlabError(f"corpus {corpus.name!r}: no utterances in train_splits={list(recipe.train_splits)}")
     tokenizer = make_tokenizer(recipe, corpus, utterances)
     front_end = FrontEnd(recipe.front_end).to(accelerator.device)
     dataset = Speech(utterances, tokenizer, recipe.front_end.sample_rate, recipe.keep_audio)
@@ -85,7 +88,6 @@ def train(
     network, optimizer = accelerator.prepare(model, optimizer)
     if recipe.compile:
         network = torch.compile(network, dynamic=True)
-    dev = corpus[recipe.dev_split] if recipe.dev_split else ()
 
     warned = False
     while state.epoch < recipe.epochs and not state.stopped:
@@ -96,7 +98,7 @@ def train(
             state.spoken = dataset.spoken
         model.train()
         rank, world = accelerator.process_index, accelerator.num_processes
-        plan = plan_epoch(dataset.seconds(), recipe.batch_seconds, recipe.speeds, recipe.seed, state.epoch, world)
+        plan = plan_epoch(dataset.seconds(), recipe.batch_seconds, recipe.speeds, recipe.seed, state.epoch, world, dataset.shards())
         batches = load_batches(dataset, [batch[rank::world] for batch in plan], recipe.workers)
         bar = tqdm(
             batches, f"epoch {state.epoch + 1}/{recipe.epochs}", len(plan), leave=False,
@@ -174,7 +176,7 @@ def objective(output: Output, batch: Batch, recipe: Recipe) -> Tensor:
 def learning_rate(recipe: Recipe, epochs: float) -> float:
     """The rate after so many (fractional) epochs: a straight climb, then half a cosine down to zero."""
     if epochs < recipe.warmup_epochs:
-        return recipe.learning_rate * (epochs + 0.01) / recipe.warmup_epochs
+        return recipe.learning_rate * min(1.0, (epochs + 0.01) / recipe.warmup_epochs)
     done = (epochs - recipe.warmup_epochs) / max(1e-9, recipe.epochs - recipe.warmup_epochs)
     return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
@@ -256,7 +258,20 @@ def make_optimizer(recipe: Recipe, model: AsrModel) -> torch.optim.Optimizer:
 
 
 def check_lengths(dataset: Speech, front_end: FrontEnd, recipe: Recipe) -> None:
-    """Raise InfeasibleError now, not in the third epoch, for an utterance with fewer frames than its text needs."""
+    """Raise now, not in the third epoch, for an utterance that fits no batch or has too few frames for its text."""
+    window = recipe.front_end.window_ms / 1000
+    for utterance in dataset.utterances:
+        where = f"utterance {utterance.id!r} ({utterance.audio}): lasts"
+        if utterance.seconds / min(recipe.speeds) > recipe.batch_seconds:
+            raise AsrlabError(
+                f"{where} {utterance.seconds:.1f} s, at speed {min(recipe.speeds)} more than batch_seconds="
+                f"{recipe.batch_seconds:g}: raise batch_seconds, or cut the recording into shorter utterances"
+            )
+        if utterance.seconds / max(recipe.speeds) < window:
+            raise AsrlabError(
+                f"{where} {utterance.seconds:.4f} s, at speed {max(recipe.speeds)} less than one window of "
+                f"{window:g} s: leave it out, or look whether the recording is complete"
+            )
     if recipe.model.ctc_weight == 0:
         return
     samples = torch.tensor([s / max(recipe.speeds) * recipe.front_end.sample_rate for s in dataset.seconds()]).long()
@@ -282,15 +297,13 @@ def start_directory(run: Path, recipe: Recipe) -> None:
 
 def append_log(path: Path, line: Mapping[str, Any]) -> None:
     """Put the line of an epoch after those of the epochs before it, dropping what a killed run wrote too much."""
-    try:
-        kept = [old for old in path.read_text(encoding="utf-8").splitlines() if old and _epoch_of(old) < line["epoch"]]
-        path.write_text("\n".join([*kept, json.dumps(line)]) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise AsrlabError(f"{path}: cannot be written ({error.strerror}); make room and run it again") from error
+    before = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    lines = [*(old for old in before if _epoch_of(old) < line["epoch"]), json.dumps(line)]
+    write_whole(path, lambda part: part.write_text("\n".join(lines) + "\n", encoding="utf-8"))
 
 
 def _epoch_of(line: str) -> float:
     try:
         return json.loads(line)["epoch"]
     except (ValueError, KeyError):
-        return math.inf  # half a line, from a kill while it was written
+        return math.inf  # an empty line, or what another program wrote
