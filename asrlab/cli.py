@@ -106,7 +106,7 @@ def prepare(options: argparse.Namespace) -> None:
 
 
 def train(options: argparse.Namespace) -> None:
-    from asrlab import config, corpora, receipt, recipe
+    from asrlab import config, receipt, recipe
     from asrlab.evaluate import evaluate
     from asrlab.train import train as run_training
 
@@ -117,7 +117,8 @@ def train(options: argparse.Namespace) -> None:
     directory = options.dir or Path("runs") / Path(options.recipe).stem
     state, began = receipt.code_state(), time.perf_counter()
     main_process = os.environ.get("RANK", "0") == "0"  # of those that torchrun started
-    corpus = corpora.load(chosen.corpus, **chosen.corpus_options)
+    corpus = recipe.load_corpus(chosen)
+    test = corpus[chosen.test_split]  # an error here is better before training than after
     if main_process:
         print(corpus.summary())
     recognizer = run_training(
@@ -127,7 +128,7 @@ def train(options: argparse.Namespace) -> None:
         return
     seconds = time.perf_counter() - began
     print(f"{recognizer.model.parameter_count() / 1e6:.2f} million parameters, {seconds:.0f} s, saved in {directory}")
-    result = evaluate(recognizer, corpus[chosen.test_split], not options.quiet)
+    result = evaluate(recognizer, test, not options.quiet)
     print(f"{len(result.references)} utterances of {chosen.test_split}, {len(set(result.speakers.values()))} speakers")
     print(result.report())
     path = receipt.write(
@@ -139,38 +140,37 @@ def train(options: argparse.Namespace) -> None:
 
 
 def decode(options: argparse.Namespace) -> None:
-    from asrlab import config, corpora, recipe
+    from asrlab import config, recipe
     from asrlab.evaluate import evaluate
     from asrlab.recognizer import Recognizer
 
     recognizer = Recognizer.load(options.model)
     if options.corpus is None:
         trained = config.load_json(recipe.Recipe, options.model / "recipe.json")
-        corpus = corpora.load(trained.corpus, **trained.corpus_options)
-    elif options.corpus in corpora.names():
-        corpus = corpora.load(options.corpus)
     else:
-        corpus = corpora.load("manifest", options.corpus)
-    result = evaluate(recognizer, corpus[options.split], progress=True)
+        trained = recipe.Recipe(corpus=options.corpus)
+    result = evaluate(recognizer, recipe.load_corpus(trained)[options.split], progress=True)
     print(result.report())
     if options.out:
         best = list(result.hypotheses.values())[-1]
         lines = "".join(json.dumps({"id": i, "text": text}, ensure_ascii=False) + "\n" for i, text in best.items())
-        options.out.write_text(lines, encoding="utf-8")
+        try:
+            options.out.write_text(lines, encoding="utf-8")
+        except OSError as error:
+            raise AsrlabError(f"{options.out}: cannot be written ({error.strerror}); choose another place") from error
 
 
 def score(options: argparse.Namespace) -> None:
     from asrlab import score as scoring
+    from asrlab.evaluate import measure, shown
 
     said, heard = read_texts(options.reference), read_texts(options.hypothesis)
     references = {i: row["text"] for i, row in said.items()}
     hypotheses = {i: row["text"] for i, row in heard.items()}
     for unit in ("word", "character"):
-        interval = scoring.bootstrap(references, hypotheses, unit=unit)
-        name = "WER" if unit == "word" else "CER"
-        print(f"{name} {interval.value:.2%}   95% interval {interval.low:.2%} to {interval.high:.2%}")
+        print("WER" if unit == "word" else "CER", shown(measure(references, hypotheses, unit)))
     if options.by:
-        groups = {i: str(row.get(options.by, row.get("tags", {}).get(options.by, "?"))) for i, row in said.items()}
+        groups = {i: str({**(row.get("tags") or {}), **row}.get(options.by, "?")) for i, row in said.items()}
         print(scoring.format_table(scoring.by_tag(references, hypotheses, groups), options.by))
     if options.show:
         for i, text in references.items():
@@ -190,9 +190,14 @@ def read_texts(path: Path) -> dict[str, dict]:
             continue
         try:
             row = json.loads(line)
-            rows[str(row["id"])], _ = row, str(row["text"])
+            name, text = str(row["id"]), row["text"]
+            if not isinstance(text, str) or name in rows:
+                raise ValueError("text is no text, or id came before")
+            rows[name] = row
         except (ValueError, KeyError, TypeError) as error:
-            raise AsrlabError(f'{path}:{number}: expected {{"id": ..., "text": ...}}, got {line[:60]!r}') from error
+            raise AsrlabError(
+                f'{path}:{number}: expected {{"id": ..., "text": "..."}} with an id of its own, got {line[:60]!r}'
+            ) from error
     if not rows:
         raise AsrlabError(f'{path}: empty; expected lines of {{"id": ..., "text": ...}}')
     return rows

@@ -1,6 +1,7 @@
 """A recogniser measured on a corpus: every way of decoding, its error rate with interval, and all that was heard."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,7 @@ from tqdm import tqdm
 
 from asrlab import score
 from asrlab.corpora import Utterance
+from asrlab.errors import AsrlabError
 from asrlab.recognizer import Recognizer
 from asrlab.score import Interval
 from asrlab.text import PhoneTokenizer
@@ -22,8 +24,8 @@ class Evaluation:
     speakers: dict[str, str]  # utterance id -> speaker
 
     def wer(self, way: str) -> Interval:
-        """Word error rate of a way of decoding, a fraction, with its 95% bootstrap interval."""
-        return score.bootstrap(self.references, self.hypotheses[way])
+        """Word error rate of a way of decoding, as `measure` gives it."""
+        return measure(self.references, self.hypotheses[way])
 
     def metrics(self) -> dict[str, float]:
         """`{"wer.WAY": ..., "wer.WAY.low": ..., "wer.WAY.high": ...}`, fractions, as a receipt holds them."""
@@ -31,20 +33,33 @@ class Evaluation:
         for way in self.hypotheses:
             interval = self.wer(way)
             found |= {f"wer.{way}": interval.value, f"wer.{way}.low": interval.low, f"wer.{way}.high": interval.high}
-        return found
+        return {name: value for name, value in found.items() if not math.isnan(value)}
 
     def report(self, examples: int = 3) -> str:
         """The error rates and a few utterances as said and as heard, the misheard first."""
         lines = []
         for way in self.hypotheses:
-            interval = self.wer(way)
-            lines.append(f"{way:<12} WER {interval.value:.2%}   95% interval {interval.low:.2%} to {interval.high:.2%}")
+            lines.append(f"{way:<12} WER {shown(self.wer(way))}")
         heard = self.hypotheses[way]
         wrong = [i for i in self.references if heard[i] != self.references[i]]
         right = [i for i in self.references if heard[i] == self.references[i]]
         for i in [*wrong[: (examples + 1) // 2], *right][:examples]:
             lines += [f"  said   {self.references[i]}", f"  heard  {heard[i]}"]
         return "\n".join(lines)
+
+
+def measure(references: Mapping[str, str], hypotheses: Mapping[str, str], unit: str = "word") -> Interval:
+    """Error rate, a fraction, with its 95% bootstrap interval; for one utterance alone the interval is NaN."""
+    if len(references) > 1:
+        return score.bootstrap(references, hypotheses, unit=unit)
+    rate = score.wer if unit == "word" else score.cer
+    return Interval(rate(references, hypotheses), math.nan, math.nan)
+
+
+def shown(interval: Interval) -> str:
+    """An error rate as text: `12.34%   95% interval 11.20% to 13.50%`."""
+    between = f"   95% interval {interval.low:.2%} to {interval.high:.2%}"
+    return f"{interval.value:.2%}" + ("" if math.isnan(interval.low) else between)
 
 
 def ways(recognizer: Recognizer) -> dict[str, Recognizer]:
@@ -66,7 +81,9 @@ def ways(recognizer: Recognizer) -> dict[str, Recognizer]:
 
 
 def evaluate(recognizer: Recognizer, utterances: Sequence[Utterance], progress: bool = False) -> Evaluation:
-    """Decode `utterances` in every way that the recogniser offers."""
+    """Decode `utterances` in every way that the recogniser offers. Raises AsrlabError if there are none."""
+    if not utterances:
+        raise AsrlabError("no utterances to decode: choose another split")
     outputs = recognizer.log_probs([u.load(recognizer.sample_rate) for u in utterances])
     hypotheses = {
         way: {

@@ -21,6 +21,7 @@ from asrlab.text import PhoneTokenizer, Tokenizer, lexicon_tokens, tokenizer_fro
 
 CONFIG, WEIGHTS, LANGUAGE = "recognizer.json", "model.safetensors", "lm.arpa"
 FORMAT = 1  # of the files in a recogniser's directory
+FIELDS = ("front_end", "model", "tokenizer", "beam", "lexicon", "language_model")
 BATCH_SECONDS = 60.0  # padded sound that goes through the model at once
 SILENCE = 1e-4  # a recording that never exceeds this amplitude (-80 dB) holds no speech
 
@@ -38,7 +39,8 @@ class Recognizer:
     """A trained model with all that it takes to use it.
 
     lm       word language model for beam search, or None
-    lexicon  the words that beam search may answer with, or None for any sequence of tokens
+    lexicon  the words that beam search may answer with, or None for any sequence of tokens (of phones: any word that
+             the tokenizer knows)
     """
 
     def __init__(
@@ -50,11 +52,13 @@ class Recognizer:
         lm: NGram | None = None,
         lexicon: Sequence[str] | None = None,
     ):
-        self.front_end = FrontEnd(front_end)
+        self.front_end = FrontEnd(front_end).eval()  # dither is for training
         self.model = model
         self.tokenizer = tokenizer
         self.beam = beam or BeamOptions()
         self.lm = lm
+        if lexicon is None and isinstance(tokenizer, PhoneTokenizer):
+            lexicon = tokenizer.lexicon  # phones make words by way of a lexicon alone
         self.lexicon = tuple(lexicon) if lexicon is not None else None
 
     @property
@@ -149,11 +153,12 @@ class Recognizer:
         if not isinstance(recording, np.ndarray):
             return audio.load(recording, self.sample_rate)
         if sample_rate is None:
-            raise AsrlabError(f"{len(recording)} samples without their rate; pass sample_rate=16000, or what it is")
-        samples = np.asarray(recording, dtype=np.float32)
-        if samples.ndim != 1 or not np.isfinite(samples).all():
-            raise AsrlabError(f"samples {samples.shape}: expected (N,) finite numbers; mix to mono, remove NaN")
-        return audio.resample(samples, sample_rate, self.sample_rate)
+            raise AsrlabError(f"samples {recording.shape} without their rate; pass sample_rate=16000, or what it is")
+        if recording.ndim != 1:
+            raise AsrlabError(f"samples {recording.shape}: expected (N,); mix to mono, for instance x.mean(axis=1)")
+        if not np.issubdtype(recording.dtype, np.floating):
+            raise AsrlabError(f"samples of {recording.dtype}: expected floats in [-1, 1]; divide 16-bit ones by 32768")
+        return audio.resample(recording, sample_rate, self.sample_rate)
 
     def _segments(self, samples: np.ndarray, max_seconds: float) -> list[tuple[float, float]]:
         whole = len(samples) / self.sample_rate
@@ -197,8 +202,10 @@ class Recognizer:
         """
         directory = Path(directory) if directory is not None else BUILT_IN
         d = _description(directory)
-        options = config.from_dict(ModelOptions, d["model"], str(directory / CONFIG))
-        front_end = config.from_dict(FrontEndOptions, d["front_end"], str(directory / CONFIG))
+        where = str(directory / CONFIG)
+        options = config.from_dict(ModelOptions, d["model"], where)
+        front_end = config.from_dict(FrontEndOptions, d["front_end"], where)
+        beam = config.from_dict(BeamOptions, d["beam"], where)
         tokenizer = tokenizer_from_dict(d["tokenizer"])
         model = AsrModel(FrontEnd(front_end).dim, len(tokenizer), options)
         try:
@@ -211,7 +218,6 @@ class Recognizer:
                 f"{directory / WEIGHTS}: weights of another model than {CONFIG} describes; keep the two together"
             ) from error
         lm = NGram.read_arpa(directory / LANGUAGE) if d["language_model"] else None
-        beam = config.from_dict(BeamOptions, d["beam"], str(directory / CONFIG))
         return cls(front_end, model.to(device).eval(), tokenizer, beam, lm, d["lexicon"])
 
 
@@ -229,6 +235,9 @@ def _description(directory: Path) -> Mapping:
     if not isinstance(d, dict) or d.get("format") != FORMAT:
         found = d.get("format") if isinstance(d, dict) else type(d).__name__
         raise AsrlabError(f"{path}: format {found!r}, this version reads {FORMAT}; train again or change versions")
+    missing = [name for name in FIELDS if name not in d]
+    if missing:
+        raise AsrlabError(f"{path}: damaged, it lacks {', '.join(missing)}; copy or train the model again")
     return d
 
 
