@@ -81,6 +81,11 @@ class Speech(Dataset):
         self.spoken[index] = tuple(chosen)
         self.targets[index] = torch.tensor(self.tokenizer.encode(self.utterances[index].text, self.spoken[index]))
 
+    def shards(self) -> list[object] | None:
+        """The tar shard that each utterance lies in; None if they are files."""
+        found = [u.audio for u in self.utterances]
+        return found if any(path.suffix == ".tar" for path in found) else None
+
     def seconds(self) -> list[float]:
         """Duration of each utterance at its own speed."""
         return [u.seconds for u in self.utterances]
@@ -103,19 +108,43 @@ class Speech(Dataset):
 
 
 def plan_epoch(
-    seconds: Sequence[float], batch_seconds: float, speeds: Sequence[float], seed: int, epoch: int, world: int = 1
+    seconds: Sequence[float],
+    batch_seconds: float,
+    speeds: Sequence[float],
+    seed: int,
+    epoch: int,
+    world: int = 1,
+    shards: Sequence[object] | None = None,
 ) -> list[list[Entry]]:
     """The batches of one epoch: neighbours in length together, at most `batch_seconds` of padded sound each.
 
     Every utterance comes once, at a speed drawn from `speeds`. Lengths are jittered by a tenth so that neighbours
     change from epoch to epoch, and the batches are shuffled. A batch has at least `world` utterances, so that no
     process is without one: a smaller last batch joins the one before.
+    `shards` names the shard that each utterance lies in: then the epoch goes through the shards one after the other,
+    shuffled, and a batch comes from one alone.
     Raises AsrlabError if an utterance is longer than a batch may be, or there are fewer utterances than processes.
     """
-    if len(seconds) < world:
-        raise AsrlabError(f"{len(seconds)} utterances for {world} processes: use fewer processes")
     draw = random.Random(f"{seed}/{epoch}")
-    entries = [(i, draw.choice(list(speeds))) for i in range(len(seconds))]
+    members: dict[object, list[int]] = {}
+    for i in range(len(seconds)):
+        members.setdefault(shards[i] if shards else None, []).append(i)
+    order = list(members)
+    draw.shuffle(order)
+    plan: list[list[Entry]] = []
+    for shard in order:
+        if len(members[shard]) < world:
+            where = f"shard {shard}: " if shards else ""
+            raise AsrlabError(f"{where}{len(members[shard])} utterances for {world} processes: use fewer processes")
+        entries = [(i, draw.choice(list(speeds))) for i in members[shard]]
+        plan += _bucket(entries, seconds, batch_seconds, draw, world)
+    return plan
+
+
+def _bucket(
+    entries: list[Entry], seconds: Sequence[float], batch_seconds: float, draw: random.Random, world: int
+) -> list[list[Entry]]:
+    """Batches of neighbours in length, shuffled."""
     spoken = {i: seconds[i] / speed for i, speed in entries}
     jittered = {i: spoken[i] * draw.uniform(0.9, 1.1) for i in spoken}
     entries.sort(key=lambda entry: jittered[entry[0]])

@@ -14,7 +14,7 @@ from asrlab.errors import AsrlabError
 __all__ = ["Corpus", "Utterance", "cache", "home", "load", "names", "options", "prepare"]
 
 # Each is a module here: FOLDER, load(root, **options) and, where the corpus can be fetched, prepare(root, downloads).
-_NAMES = ("scenetalk", "an4", "fsdd", "librispeech", "speech_commands", "yesno", "manifest")
+_NAMES = ("scenetalk", "an4", "fsdd", "librispeech", "speech_commands", "yesno", "manifest", "shards")
 
 
 def names() -> tuple[str, ...]:
@@ -64,8 +64,8 @@ def prepare(name: str, root: str | Path | None = None, **options) -> Path:
 
 
 def _root(name: str, root: str | Path | None) -> Path:
-    if root is None and name == "manifest":
-        raise AsrlabError("corpus 'manifest': needs root, the path of a .jsonl file or of a folder of recordings")
+    if root is None and name in ("manifest", "shards"):
+        raise AsrlabError(f"corpus {name!r}: needs root, the path of your .jsonl file or folder")
     return Path(root).expanduser() if root else home(name)
 
 

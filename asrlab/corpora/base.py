@@ -17,7 +17,7 @@ class Utterance:
     """Who said what, and where it lies. Holds no samples: `load()` reads them when they are wanted."""
 
     id: str  # unique in its corpus
-    audio: Path  # the file that holds it, perhaps among others
+    audio: Path  # the file that holds it, perhaps among others: a recording, or a tar shard of many
     text: str  # what was said, already normalised
     speaker: str  # unique in its corpus; splits by speaker go by this
     seconds: float  # how long it is
@@ -30,7 +30,10 @@ class Utterance:
         Raises AsrlabError naming the file if it is missing, is not audio, or ends before the utterance does.
         """
         from asrlab import audio
+        from asrlab.corpora import shards
 
+        if self.audio.suffix == ".tar":
+            return shards.read(self.audio, self.id, sample_rate)
         return audio.load(self.audio, sample_rate, start=self.start, seconds=self.seconds)
 
 
