@@ -28,7 +28,7 @@ INDEX = "index.jsonl"
 def write(utterances: Iterable[Utterance], folder: Path | str, sample_rate: int = 16000, per_shard: int = 1000) -> int:
     """Pack utterances into shards under `folder`, as 16-bit FLAC at `sample_rate` Hz; returns how many shards.
 
-    A shard holds `per_shard` utterances, in their order: mix speakers and lengths before, since a batch is of one shard.
+    A shard holds `per_shard` utterances, in order: mix speakers and lengths before, since a batch is of one shard.
     Raises AsrlabError for an id that is no plain file name, and for a folder that is not empty or cannot be written.
     """
     folder = Path(folder)
@@ -87,7 +87,7 @@ def _read(path: Path, utterance_id: str) -> tuple[np.ndarray, int]:
     except (OSError, tarfile.TarError, soundfile.SoundFileError) as error:
         raise AsrlabError(f"{path}: {name} cannot be read ({error}); copy or write the shard again") from error
     except KeyError as error:
-        raise AsrlabError(f"{path}: holds no {name}; its index is another's, write the shards again") from error
+        raise AsrlabError(f"{path}: holds no {name}; the index is of other shards, write them again") from error
 
 
 @lru_cache(maxsize=64)
