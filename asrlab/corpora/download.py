@@ -275,6 +275,7 @@ def _unpack_tar(file: tarfile.TarFile, folder: Path, budget: _Budget) -> None:
             raise AsrlabError(
                 f"{budget.archive}: {member.name!r} is a device or pipe; a corpus has none, do not use it"
             )
+    budget.drain(file.fileobj)  # the checksum stands at the very end, behind what tarfile reads
 
 
 def _unpack_zip(file: zipfile.ZipFile, folder: Path, budget: _Budget) -> None:
@@ -318,11 +319,19 @@ class _Budget:
     def copy(self, source: BinaryIO, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "wb") as file:
-            while chunk := source.read(CHUNK):
-                self.left -= len(chunk)
-                if self.left < 0:
-                    raise AsrlabError(f"{self.archive}: unpacks to more than its limit; it is not what it should be")
+            for chunk in self._chunks(source):
                 file.write(chunk)
+
+    def drain(self, source: BinaryIO) -> None:
+        for _ in self._chunks(source):
+            pass
+
+    def _chunks(self, source: BinaryIO) -> Iterator[bytes]:
+        while chunk := source.read(CHUNK):
+            self.left -= len(chunk)
+            if self.left < 0:
+                raise AsrlabError(f"{self.archive}: unpacks to more than its limit; it is not what it should be")
+            yield chunk
 
 
 def _source(file: BinaryIO | None) -> BinaryIO:

@@ -72,7 +72,7 @@ def load(root: Path, more: Sequence[str] = ()) -> Corpus:
 
 
 def read(path: Path, utterance_id: str, sample_rate: int) -> np.ndarray:
-    """The samples of one utterance in a shard, float32 (N,) at `sample_rate` Hz. Raises AsrlabError naming the shard."""
+    """Samples of one utterance in a shard, float32 (N,) at `sample_rate` Hz. Raises AsrlabError naming the shard."""
     samples, rate = _read(path, utterance_id)
     return audio.resample(samples, rate, sample_rate)
 

@@ -150,6 +150,7 @@ class Engine:
         if self._rate <= 0:
             raise AsrlabError(f"espeak-ng: cannot read its data in {data}; {_REINSTALL}")
         self._library.espeak_SetSynthCallback(self._callback)
+        self._library.espeak_ng_SetRandSeed(1)  # the breath of some voices is random, by default from the clock
 
     def say(self, request: Request) -> Spoken:
         """Synthesise one request, trimmed to 80 ms of silence around it."""

@@ -1,0 +1,190 @@
+"""Manifests: what is good comes back the same, and all that is wrong is reported at once, line by line."""
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+from asrlab import corpora
+from asrlab.corpora.base import Utterance
+from asrlab.corpora.download import sha256_file
+from asrlab.corpora.manifest import ManifestError, load, save_manifest
+from asrlab.errors import AsrlabError
+
+RATE = 16000
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """a.wav (1 s, a rising ramp) and sub/b.flac (2 s)."""
+    (tmp_path / "sub").mkdir()
+    soundfile.write(tmp_path / "a.wav", np.arange(RATE, dtype=np.int16), RATE)
+    soundfile.write(tmp_path / "sub/b.flac", np.arange(2 * RATE, dtype=np.int16), RATE)
+    return tmp_path
+
+
+def written(folder, *rows, name="train.jsonl"):
+    lines = [row if isinstance(row, bytes) else json.dumps(row, ensure_ascii=False).encode() for row in rows]
+    (folder / name).write_bytes(b"\n".join(lines) + b"\n")
+    return folder / name
+
+
+def test_fields_and_defaults(folder):
+    path = written(
+        folder,
+        {"audio": "a.wav", "text": "Turn LEFT!"},
+        {"id": "x", "audio": "sub/b.flac", "text": "stop", "speaker": "ann", "start": 0.5, "seconds": 1.25,
+         "tags": {"noise": "car"}},
+        {"audio": str(folder / "sub/b.flac"), "text": "stop", "start": 0.5},
+    )  # fmt: skip
+    corpus = corpora.load("manifest", path)
+    first, second, third = corpus["train"]
+    assert first == Utterance("a", folder / "a.wav", "turn left", "unknown", 1.0)
+    assert second == Utterance("x", folder / "sub/b.flac", "stop", "ann", 1.25, 0.5, {"noise": "car"})
+    assert (third.id, third.seconds) == ("b@0.5", 1.5)
+    assert corpus.sample_rate == RATE
+    ramp = np.arange(2 * RATE, dtype=np.float32) / 32768
+    np.testing.assert_array_equal(second.load(), ramp[RATE // 2 : RATE // 2 + 20000])
+    np.testing.assert_array_equal(third.load(), ramp[RATE // 2 :])
+    assert second.load(8000).shape == (10000,)
+
+
+def test_text_may_stay_as_it_is(folder):
+    path = written(folder, {"audio": "a.wav", "text": " Turn  LEFT! "})
+    assert load(path, normalise_text=False)["train"][0].text == "Turn LEFT!"
+
+
+def test_save_and_load_round_trip(folder):
+    path = written(
+        folder,
+        {"audio": "a.wav", "text": "naïve 我们"},
+        {"id": "x", "audio": "sub/b.flac", "text": "b", "start": 1 / 3, "seconds": 0.7, "tags": {"k": "v"}},
+    )
+    utterances = load(path)["train"]
+    copy = save_manifest(utterances, folder / "deep" / "er" / "copy.jsonl")
+    assert [json.loads(line)["audio"] for line in copy.read_text(encoding="utf-8").splitlines()] == [
+        "../../a.wav",
+        "../../sub/b.flac",
+    ]
+    again = load(copy)["copy"]
+    assert [(u.id, u.text, u.speaker, u.start, u.seconds, u.tags, u.audio.resolve()) for u in again] == [
+        (u.id, u.text, u.speaker, u.start, u.seconds, u.tags, u.audio.resolve()) for u in utterances
+    ]
+    assert [p.name for p in copy.parent.iterdir()] == ["copy.jsonl"]
+
+
+def test_saving_where_one_cannot(folder):
+    with pytest.raises(AsrlabError, match="cannot be written"):
+        save_manifest([], folder / "a.wav" / "x.jsonl")
+
+
+BAD = [
+    (b"{not json", "not JSON"),
+    (b"\xff\xfe{}", "not UTF-8"),
+    (b"[1, 2]", "not a JSON object"),
+    (b'{"audio": "a.wav", "audio": "b.wav", "text": "x"}', "'audio' occurs twice"),
+    ({"text": "x"}, "no field 'audio'"),
+    ({"audio": "a.wav"}, "no field 'text'"),
+    ({"id": "1", "audio": "missing.wav", "text": "x"}, "missing.wav"),
+    ({"id": "2", "audio": "sub", "text": "x"}, "sub"),
+    ({"id": "3", "audio": "a\0.wav", "text": "x"}, "audio"),
+    ({"id": "4", "audio": "", "text": "x"}, "audio is empty"),
+    ({"id": "5", "audio": "notes.txt", "text": "x"}, "notes.txt"),
+    ({"id": "6", "audio": "empty.wav", "text": "x"}, "empty.wav"),
+    ({"id": "7", "audio": "a.wav", "text": "?!"}, "holds no words"),
+    ({"id": "8", "audio": "a.wav", "text": 5}, "text is 5, not a string"),
+    ({"id": "9", "audio": "a.wav", "text": "x", "seconds": "long"}, "seconds is 'long', not a number"),
+    ({"id": "10", "audio": "a.wav", "text": "x", "seconds": True}, "not a number"),
+    (b'{"id": "11", "audio": "a.wav", "text": "x", "seconds": NaN}', "seconds is nan"),
+    (b'{"id": "12", "audio": "a.wav", "text": "x", "start": -Infinity}', "start is -inf"),
+    ({"id": "13", "audio": "a.wav", "text": "x", "seconds": 0}, "more than 0"),
+    ({"id": "14", "audio": "a.wav", "text": "x", "start": -1}, "at least 0"),
+    ({"id": "15", "audio": "a.wav", "text": "x", "start": 1.5}, "beyond the end"),
+    ({"id": "16", "audio": "a.wav", "text": "x", "start": 0.5, "seconds": 0.9}, "ends at 1.4 s"),
+    ({"id": "17", "audio": "a.wav", "text": "x", "tags": {"k": 1}}, "object of strings"),
+    ({"id": "18", "audio": "a.wav", "text": "x", "duration": 1}, "unknown field 'duration'"),
+    ({"id": "good", "audio": "a.wav", "text": "x"}, "already that of"),
+    ({"id": 19, "audio": "a.wav", "text": "x"}, "id is 19, not a string"),
+]
+
+
+def test_every_bad_line_is_reported_at_once_with_its_number(folder):
+    (folder / "notes.txt").write_text("no sound")
+    soundfile.write(folder / "empty.wav", np.zeros(0, np.int16), RATE)
+    path = written(folder, {"id": "good", "audio": "a.wav", "text": "x"}, b"", *(row for row, _ in BAD))
+    with pytest.raises(ManifestError) as error:
+        load(path)
+    places = [place for place, _ in error.value.problems]
+    assert places == [
+        f"{path}:{number}" for number in range(3, 3 + len(BAD))
+    ]  # the blank line 2 counts but is no fault
+    for (_, expected), (_, found) in zip(BAD, error.value.problems, strict=True):
+        assert expected in found
+    assert f"{len(BAD)} bad lines" in str(error.value) and f"{path}:3: not JSON" in str(error.value)
+
+
+def test_two_faults_of_one_line_and_very_many_lines(folder):
+    rows = [{"audio": "a.wav", "text": "", "id": str(i), "start": 2} for i in range(100)]
+    with pytest.raises(ManifestError) as error:
+        load(written(folder, *rows))
+    assert len(error.value.problems) == 200 and "and 160 more" in str(error.value)
+
+
+def test_rounded_ends_are_taken_as_the_end(folder):
+    path = written(folder, {"audio": "a.wav", "text": "x", "start": 0.3333, "seconds": 0.6767})
+    (utterance,) = load(path)["train"]
+    assert len(utterance.load()) == RATE - round(0.3333 * RATE)
+
+
+def test_hashes_are_compared_on_request(folder):
+    good = sha256_file(folder / "a.wav")
+    path = written(folder, {"audio": "a.wav", "text": "x", "sha256": good.upper()})
+    assert len(load(path, verify=True)["train"]) == 1
+    path = written(folder, {"audio": "a.wav", "text": "x", "sha256": "0" * 64})
+    assert len(load(path)["train"]) == 1
+    with pytest.raises(ManifestError, match="SHA-256"):
+        load(path, verify=True)
+
+
+def test_folder_of_manifests_is_splits_and_ids_differ_across_them(folder):
+    written(folder, {"id": "1", "audio": "a.wav", "text": "x"}, name="train.jsonl")
+    written(folder, {"id": "2", "audio": "a.wav", "text": "x"}, name="test.jsonl")
+    assert {s: [u.id for u in load(folder)[s]] for s in load(folder).splits} == {"test": ["2"], "train": ["1"]}
+    written(folder, {"id": "1", "audio": "a.wav", "text": "x"}, name="test.jsonl")
+    with pytest.raises(ManifestError, match="already that of"):
+        load(folder)
+
+
+def test_byte_order_mark_and_windows_lines(folder):
+    path = folder / "train.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"audio": "a.wav", "text": "x"}\r\n\r\n')
+    assert len(load(path)["train"]) == 1
+
+
+def test_folder_of_recordings(folder):
+    (folder / "a.txt").write_text("Turn left.\n")
+    (folder / "sub/sub.trans.txt").write_text("b GO ON\n")
+    (utterance, other) = load(folder)["all"]
+    assert (utterance.id, utterance.text, utterance.speaker) == ("a", "turn left", "unknown")
+    assert (other.id, other.text, other.speaker) == ("sub/b", "go on", "sub")
+    (folder / "sub").rename(folder / "train")
+    corpus = load(folder)
+    assert list(corpus.splits) == ["train"] and corpus["train"][0].id == "b"
+
+
+def test_recordings_without_text_are_named(folder):
+    (folder / "a.txt").write_text("...")
+    with pytest.raises(ManifestError) as error:
+        load(folder)
+    assert [place.rsplit("/", 1)[1] for place, _ in error.value.problems] == ["a.txt", "b.flac"]
+
+
+def test_nothing_there(folder):
+    with pytest.raises(AsrlabError, match="no such manifest"):
+        load(folder / "nowhere")
+    (folder / "void").mkdir()
+    with pytest.raises(AsrlabError, match="no utterances"):
+        load(folder / "void")
+    with pytest.raises(AsrlabError, match="no utterances"):
+        load(written(folder, name="void.jsonl"))
