@@ -1,7 +1,8 @@
 """From utterances to padded batches: what to load together, in which order, and on which process.
 
 A plan of batches is made once an epoch from the seed alone, the same on every process; each process then takes its
-share of every batch. So any number of processes sees the same global batches in the same order.
+share of every batch. So any number of processes sees the same global batches in the same order, as long as each batch
+has an utterance for each of them.
 """
 
 import random
