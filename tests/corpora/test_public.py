@@ -151,12 +151,13 @@ def test_fsdd_published_split():
 
 def test_fsdd_leave_one_speaker_out():
     root = recordings(fsdd.FOLDER)
-    for speaker in fsdd.speakers(root):
+    speakers = fsdd.speakers(root)
+    for speaker in speakers[:2]:
         corpus = fsdd.load(root, split="leave-one-out", held_out=speaker)
         assert corpus.speakers("test") == (speaker,) and len(corpus["test"]) == 500
         assert speaker not in corpus.speakers("train") + corpus.speakers("dev")
         ids = [u.id for split in corpus.splits for u in corpus[split]]
-        assert len(ids) == len(set(ids)) == 500 * len(fsdd.speakers(root))
+        assert len(ids) == len(set(ids)) == 500 * len(speakers)
 
 
 def test_fsdd_errors(tmp_path):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import wave
@@ -190,17 +191,18 @@ def test_another_seed_says_other_things(tmp_path, corpus):
     assert {u.speaker for u in other["test"]} <= set(scenetalk.speakers("test"))
 
 
-def test_what_was_changed_or_lost_is_noticed(tmp_path):
-    folder = scenetalk.prepare(tmp_path, minutes=0.5)
+def test_what_was_changed_or_lost_is_noticed(root, corpus, tmp_path):
+    shutil.copytree(root, tmp_path, dirs_exist_ok=True)
+    (folder,) = tmp_path.iterdir()
     next(folder.glob("wav/test/*.wav")).unlink()
     with pytest.raises(AsrlabError, match=r"is missing.*delete the folder"):
-        scenetalk.load(tmp_path, minutes=0.5)
+        scenetalk.load(tmp_path, minutes=3)
     (folder / "dev.jsonl").write_text("")
     with pytest.raises(AsrlabError, match=r"dev\.jsonl has been changed"):
-        scenetalk.load(tmp_path, minutes=0.5)
+        scenetalk.load(tmp_path, minutes=3)
     (folder / "index.json").unlink()
     with pytest.raises(AsrlabError, match=r"index\.json"):
-        scenetalk.load(tmp_path, minutes=0.5)
+        scenetalk.load(tmp_path, minutes=3)
 
 
 def test_failure_leaves_nothing(tmp_path, monkeypatch):
