@@ -1,6 +1,6 @@
 """Build the book: python book/build.py
 
-Site assets, embedded corpus, notebooks to download, every notebook executed, HTML. Each step skips what it has done already.
+Site assets, embedded corpus, notebooks to download, every notebook executed, HTML. Each skips what is done.
 """
 
 import os

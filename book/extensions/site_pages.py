@@ -6,7 +6,7 @@ STATIC = Path(__file__).resolve().parents[1] / "static"
 
 
 def drop_thebe(app, pagename, templatename, context, doctree):
-    """Jupyter Book puts a line about Thebe, with the address of another host, on every page; it throws where Thebe is absent."""
+    """Jupyter Book puts a script with the address of another host on every page; without Thebe it throws."""
     context["script_files"] = [
         script for script in context["script_files"] if "THEBE_JS_URL" not in (script.attributes.get("body") or "")
     ]

@@ -1,8 +1,8 @@
 """Make the course's environment in .venv: the locked requirements and asrlab itself.
 
-Runs on a bare Python with pip, so it imports the standard library only. uv, fetched by pip, installs in parallel; where it
-cannot (an index that only pip is configured for), pip does the same work more slowly. A stamp inside .venv holds the hash of
-what was installed: the next call returns at once.
+Runs on a bare Python with pip, so it imports the standard library only. uv, fetched by pip, installs in parallel; where
+it cannot (an index that only pip is configured for), pip does the same work more slowly. A stamp inside .venv holds the
+hash of what was installed: the next call returns at once.
 """
 
 import hashlib
@@ -36,9 +36,10 @@ def check_python() -> None:
 def uv_environment() -> dict:
     """The variables of this process; an index that only pip was told of is passed on to uv."""
     env = dict(os.environ)
-    for pip_name, uv_name in (("PIP_INDEX_URL", "UV_DEFAULT_INDEX"), ("PIP_EXTRA_INDEX_URL", "UV_INDEX")):
-        if env.get(pip_name) and not any(env.get(name) for name in (uv_name, uv_name.replace("DEFAULT_INDEX", "INDEX_URL"))):
-            env[uv_name] = env[pip_name]
+    if env.get("PIP_INDEX_URL") and not (env.get("UV_DEFAULT_INDEX") or env.get("UV_INDEX_URL")):
+        env["UV_DEFAULT_INDEX"] = env["PIP_INDEX_URL"]
+    if env.get("PIP_EXTRA_INDEX_URL") and not (env.get("UV_INDEX") or env.get("UV_EXTRA_INDEX_URL")):
+        env["UV_INDEX"] = env["PIP_EXTRA_INDEX_URL"]
     return env
 
 
@@ -53,9 +54,10 @@ def make_venv() -> None:
     if run(sys.executable, "-m", "venv", VENV):
         return
     tools = ROOT / ".cache" / "uv"
+    env = {**uv_environment(), "PYTHONPATH": str(tools)}
     if not (
         run(sys.executable, "-m", "pip", "install", "--quiet", "--target", tools, "uv")
-        and run(sys.executable, "-m", "uv", "venv", "--seed", "--clear", VENV, env={**uv_environment(), "PYTHONPATH": str(tools)})
+        and run(sys.executable, "-m", "uv", "venv", "--seed", "--clear", VENV, env=env)
     ):
         sys.exit(f"{VENV}: could not make a virtual environment; install Python's venv module (Debian: python3-venv)")
 

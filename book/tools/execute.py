@@ -1,8 +1,8 @@
 """Execute the notebooks of the book, several at a time, into the cache that the page build then reads.
 
-The page build would execute them too, but one after the other, and it looks at the code cells only. Here a notebook also runs
-again when a module of asrlab that it imported, or a file of the project that it opened, is no longer the same: no page shows
-what older code computed.
+The page build would execute them too, but one after the other, looking at the code cells only. Here a notebook also
+runs again when a module of asrlab that it imported, or a file of the project that it opened, is no longer the same: no
+page shows what older code computed.
 """
 
 import hashlib
@@ -22,6 +22,7 @@ from sphinx_external_toc.parsing import parse_toc_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache" / "execution"  # _config.yml names the same folder
+WATCHED = ("asrlab", "benchmarks", "book")  # where a changed file means that a notebook which read it is out of date
 TIMEOUT = 300  # seconds that one cell may take
 QUIET = ["--IPKernelApp.log_level=ERROR"]  # a kernel on this machine need not warn that its traffic is not encrypted
 MAX_WORKERS = 4  # a kernel with torch holds about half a gigabyte
@@ -35,7 +36,8 @@ del sys
 """
 WHAT_WAS_READ = """
 import json, sys
-print(json.dumps(sorted(sys._opened | {str(getattr(module, "__file__", None)) for module in list(sys.modules.values())})))
+imported = {str(getattr(module, "__file__", None)) for module in list(sys.modules.values())}
+print(json.dumps(sorted(sys._opened | imported)))
 """
 
 
@@ -58,19 +60,15 @@ def sha256(path: Path) -> str:
 
 
 def project_files(names: list, page: Path) -> dict:
-    """Hash of each file of the project among the names; relative ones are relative to the page, where its kernel runs."""
-    hashes = {}
-    for name in names:
-        path = (page.parent / name).resolve()
-        if path.is_relative_to(ROOT):
-            inside = path.relative_to(ROOT)
-            if inside.parts[0] in ("asrlab", "benchmarks", "book") and "__pycache__" not in inside.parts and path.is_file():
-                hashes[inside.as_posix()] = sha256(path)
-    return hashes
+    """Hash of each file of the project among the names; relative ones start at the page's folder."""
+    paths = {(page.parent / name).resolve() for name in names}
+    inside = sorted(path.relative_to(ROOT) for path in paths if path.is_relative_to(ROOT) and path.is_file())
+    kept = [path for path in inside if path.parts[0] in WATCHED and "__pycache__" not in path.parts]
+    return {path.as_posix(): sha256(ROOT / path) for path in kept}
 
 
 def run(page: Path, notebook, threads: int) -> dict:
-    """Execute in place, in the page's own folder; returns the seconds that it took and the project's files that it read."""
+    """Execute in place, in the page's own folder; returns the seconds that it took and the files that it read."""
     limits = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")}
     started = time.monotonic()
     notebook.cells = [new_code_cell(START_RECORDING), *notebook.cells, new_code_cell(WHAT_WAS_READ)]

@@ -1,5 +1,6 @@
 """Open JupyterLab on the chapters; a click on a page's Markdown file opens it as a notebook (jupytext)."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -17,10 +18,9 @@ def main() -> None:
     overrides.write_text(json.dumps({"@jupyterlab/docmanager-extension:plugin": {"defaultViewers": viewers}}))
     paths = [str(SETTINGS), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
     env = {**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join(paths)}
-    try:
-        sys.exit(subprocess.run([sys.executable, "-m", "jupyterlab", str(ROOT / "book"), *sys.argv[1:]], env=env).returncode)
-    except KeyboardInterrupt:
-        pass
+    command = [sys.executable, "-m", "jupyterlab", str(ROOT / "book"), *sys.argv[1:]]
+    with contextlib.suppress(KeyboardInterrupt):
+        sys.exit(subprocess.run(command, env=env).returncode)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Make the notebooks that readers download: one for each page with code, and all of them in one archive with the package.
+"""Make the notebooks that readers download: one for each page with code, and all in one archive with the package.
 
 They are generated, with no outputs, from the same pages that the book is built from; nobody edits them.
 """
@@ -34,7 +34,7 @@ import importlib.util, pathlib, subprocess, sys
 if importlib.util.find_spec("asrlab") is None:
     here = pathlib.Path.cwd()
     found = [folder for folder in (here, *here.parents) if (folder / "asrlab" / "__init__.py").exists()]
-    assert found, "asrlab is not installed; the archive 'all notebooks' on the page 'How to use this book' brings it along"
+    assert found, "asrlab is not installed; the archive of all notebooks ('How to use this book') brings it along"
     subprocess.check_call([sys.executable, "-m", "pip", "install", "--quiet", str(found[0])])"""
 
 
@@ -100,7 +100,7 @@ def convert(page: Path, cited: dict) -> nbformat.NotebookNode:
 
 def write_archive(pages: list) -> None:
     """The notebooks, and the package's source from which their first cell installs it."""
-    package = [path for path in sorted((ROOT / "asrlab").rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
+    package = [path for path in sorted((ROOT / "asrlab").rglob("*")) if path.is_file() and path.suffix != ".pyc"]
     files = {path: path.relative_to(ROOT) for path in [*package, *(ROOT / name for name in PACKAGE_FILES)]}
     files |= {notebook_path(page): Path("notebooks") / notebook_path(page).relative_to(NOTEBOOKS) for page in pages}
     with zipfile.ZipFile(ARCHIVE, "w", zipfile.ZIP_DEFLATED) as archive:

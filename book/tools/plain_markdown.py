@@ -1,6 +1,6 @@
 """Turn the MyST Markdown of the pages into the plain Markdown that a notebook shows.
 
-A directive or role that is not known here raises: a page never loses a passage in its notebook without anybody noticing.
+A directive or role that is not known here raises: no passage of a page gets lost on the way without anybody noticing.
 """
 
 import re
@@ -14,10 +14,12 @@ TARGETED = re.compile(r"^(?P<text>.*?)\s*<(?P<target>[^<>]+)>$", re.DOTALL)
 ATTRIBUTES = re.compile(r"(?<=[\])`])\{[.#:][^{}]*\}|^\{[.#:][^{}]*\}\n", re.MULTILINE)
 LINK = re.compile(r"(?<!!)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s#]+\.md)?(?P<anchor>#[^)\s]*)?\)")
 
-ADMONITIONS = "note tip hint warning important caution attention danger error seealso admonition".split()
-TITLED = "dropdown card grid-item-card tab-item margin sidebar exercise exercise-start solution solution-start topic".split()
-UNWRAPPED = "grid grid-item tab-set container div rubric figure-md exercise-end solution-end".split()
-DROPPED = "toctree tableofcontents bibliography contents include index only".split()
+NOTES = {"note", "tip", "hint", "seealso", "important", "admonition"}
+WARNINGS = {"warning", "caution", "attention", "danger", "error"}
+BOXES = {"dropdown", "card", "grid-item-card", "tab-item", "margin", "sidebar", "topic"}  # a title, then the content
+STATEMENTS = {"exercise", "exercise-start", "solution", "solution-start"}  # their kind is part of the title
+UNWRAPPED = {"grid", "grid-item", "tab-set", "container", "div", "exercise-end", "solution-end"}
+DROPPED = {"toctree", "tableofcontents", "bibliography", "contents", "index"}
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def trimmed(lines: list) -> list:
 
 
 class PlainMarkdown:
-    """cite: key -> text for a citation; link: (target, anchor) -> address in the notebooks, or None where there is none."""
+    """cite: key -> text of a citation; link: (target, anchor) -> address of a notebook, or None."""
 
     def __init__(self, cite: Callable[[str], str], link: Callable[[str, str], "str | None"]):
         self.cite, self.link = cite, link
@@ -57,25 +59,33 @@ class PlainMarkdown:
         return "\n".join(trimmed(self.block(text.splitlines())))
 
     def block(self, lines: list) -> list:
-        result, number = [], 0
+        result, prose, number = [], [], 0
+
+        def flush():
+            result.extend(self.inline("\n".join(prose)).split("\n") if prose else [])
+            prose.clear()
+
         while number < len(lines):
             line = lines[number]
             opening = OPENING.match(line)
             if opening:
+                flush()
                 end = self.closing(lines, number, opening["fence"])
                 options, body = split_options([row[len(opening["indent"]) :] for row in lines[number + 1 : end]])
-                name, argument = opening["name"], opening["argument"].strip()
-                result += self.directive(Directive(name, argument, options, trimmed(body)))
+                result += self.directive(
+                    Directive(opening["name"], opening["argument"].strip(), options, trimmed(body))
+                )
                 number = end
             elif line.lstrip().startswith("```"):
-                fence = re.match(r"`+", line.lstrip())[0]
-                end = self.closing(lines, number, fence)
+                flush()
+                end = self.closing(lines, number, re.match(r"`+", line.lstrip())[0])
                 result += lines[number : end + 1]
                 number = end
             elif not re.match(r"^(%|\([\w:.-]+\)=\s*$)", line):
-                result.append(line)
+                prose.append(line)
             number += 1
-        return self.inline("\n".join(result)).split("\n") if result else []
+        flush()
+        return result
 
     @staticmethod
     def closing(lines: list, start: int, fence: str) -> int:
@@ -88,12 +98,12 @@ class PlainMarkdown:
         name, body = given.name, given.body
         if name in DROPPED:
             return []
-        if name in ADMONITIONS:
+        if name in NOTES or name in WARNINGS:
             title = given.argument if name == "admonition" else f"{name.capitalize()}. {given.argument}".strip()
             return ["", *(f"> {row}".rstrip() for row in [f"**{title}**", "", *self.block(body)]), ""]
-        if name in TITLED or name.startswith("prf:"):
-            kind = "" if name in ("dropdown", "card", "grid-item-card", "tab-item", "margin", "sidebar") else name.split(":")[-1]
-            title = " ".join(part for part in (kind.split("-")[0].capitalize(), given.argument) if part)
+        if name in BOXES or name in STATEMENTS or name.startswith("prf:"):
+            kind = "" if name in BOXES else name.split(":")[-1].split("-")[0].capitalize()
+            title = " ".join(part for part in (kind, given.argument) if part)
             return ["", *([f"**{title}**", ""] if title else []), *self.block(body), ""]
         if name in UNWRAPPED:
             return ["", *self.block(body), ""]

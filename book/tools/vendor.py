@@ -1,6 +1,6 @@
 """Fetch the third-party scripts that the pages carry and lay them into book/static/vendor.
 
-`npm ci` takes exactly the versions of package-lock.json. Nothing of them is committed, and no page asks another host for them.
+`npm ci` takes exactly the versions of package-lock.json. None is committed; no page asks another host for one.
 """
 
 import hashlib
@@ -16,8 +16,8 @@ MODULES = ROOT / "node_modules"
 VENDOR = ROOT / "book" / "static" / "vendor"
 STAMP = VENDOR / "versions.json"
 
-# What is copied: (from a package, to book/static/vendor). MathJax comes in parts, because the ready-made bundle carries a
-# menu that is a third of its weight; _config.yml names the parts that a page loads.
+# What is copied: (from a package, to book/static/vendor). MathJax comes in parts, because the ready-made bundle carries
+# a menu that is a third of its weight; _config.yml names the parts that a page loads.
 PARTS = (
     ("mathjax/es5/startup.js", "mathjax/startup.js"),
     ("mathjax/es5/core.js", "mathjax/core.js"),

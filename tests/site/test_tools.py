@@ -1,0 +1,97 @@
+"""The tools that build the site, without building it: what a notebook shows, and when a page is out of date."""
+
+import re
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+BOOK = Path(__file__).resolve().parents[2] / "book"
+jupytext = pytest.importorskip("jupytext", reason="the book's tools are not installed; pip install asrlab[book]")
+pytest.importorskip("myst_nb", reason="the book's tools are not installed; pip install asrlab[book]")
+sys.path.insert(0, str(BOOK))
+
+from tools import execute, notebooks, plain_markdown  # noqa: E402
+
+plain = plain_markdown.PlainMarkdown(
+    cite={"one": "Graves et al. 2006", "two": "Elman 1990"}.__getitem__,
+    link=lambda target, anchor: {"data.md": "data.ipynb"}.get(target),
+)
+
+
+@pytest.mark.parametrize(
+    ("page", "notebook"),
+    [
+        (":::{note}\nTwo\nlines.\n:::", "> **Note.**\n>\n> Two\n> lines."),
+        (":::{admonition} A *title*\n:class: source\nText.\n:::", "> **A *title***\n>\n> Text."),
+        ("```{math}\n:label: sum\na + b\n```", "$$\na + b\n$$"),
+        ("```{code-block} bash\nmake book\n```", "```bash\nmake book\n```"),
+        ("```python\n{note} `{kbd}` stays\n```", "```python\n{note} `{kbd}` stays\n```"),
+        ("```{figure} x.png\n:alt: A cat\nIts name.\n```", "![A cat](x.png)\n\nIts name."),
+        ("Read {cite:p}`one,two`.", "Read (Graves et al. 2006; Elman 1990)."),
+        ("As {cite:t}`two` says", "As Elman 1990 says"),
+        ("{math}`x^2`, {kbd}`Tab`, {abbr}`WER (word error rate)`", "$x^2$, `Tab`, WER"),
+        ("{.lead}\nFirst.", "First."),
+        ("[Go](data.md){.go .first} or [stay](other.md)", "[Go](data.ipynb) or stay"),
+        ("[far](https://example.org)", "[far](https://example.org)"),
+        ("(target)=\n% a remark\nText", "Text"),
+        ("```{bibliography}\n```\nText", "Text"),
+        (
+            "::::{grid} 2\n:gutter: 3\n\n:::{grid-item-card} One\n:link: a\nInside.\n:::\n::::",
+            "**One**\n\nInside.",
+        ),
+        ("```{list-table} T\n* - a\n  - b\n* - c\n  - d\n```", "**T**\n\n| a | b |\n| --- | --- |\n| c | d |"),
+    ],
+)
+def test_directives_and_roles_become_plain(page, notebook):
+    assert re.sub(r"\n{2,}", "\n\n", plain.convert(page)) == notebook
+
+
+@pytest.mark.parametrize("page", ["```{unheard-of}\n```", "{unheard-of}`text`"])
+def test_what_is_not_known_is_refused_by_name(page):
+    with pytest.raises(ValueError, match="unheard-of"):
+        plain.convert(page)
+
+
+def test_a_block_that_is_never_closed_is_named():
+    with pytest.raises(ValueError, match=r"':::\{note\}' is never closed"):
+        plain.convert(":::{note}\ntext")
+
+
+MARKUP = re.compile(  # what a notebook rightly leaves out
+    r"^---\n.*?^---$|\{[\w:]+\}`[^`]*`|^:\w[\w-]*:.*$|\([^)\s]+\.md[^)]*\)|\{[.#][^}]*\}|^\s*[`:]{3,}(\{[\w:-]+\}( html)?)?"
+    r"|^\([\w:-]+\)=$|\$\$ \([\w-]+\)|:file: .*",
+    flags=re.MULTILINE | re.DOTALL,
+)
+
+
+def test_no_word_of_any_page_gets_lost():
+    """The words of the page must be in the notebook, in their order."""
+    cited = notebooks.citations()
+    converter = plain_markdown.PlainMarkdown(cited.__getitem__, lambda target, anchor: None)
+    for page in execute.pages():
+        cells = jupytext.read(page, fmt="md:myst").cells
+        texts = [cell.source for cell in cells if cell.cell_type == "markdown"]
+        shown = iter(re.findall(r"[A-Za-z]{4,}", "\n".join(map(converter.convert, texts))))
+        wanted = re.findall(r"[A-Za-z]{4,}", MARKUP.sub("", "\n".join(texts)))
+        lost = next((word for word in wanted if word not in shown), None)
+        assert lost is None, f"{page}: {lost!r} is not in the notebook"
+
+
+def test_a_page_is_out_of_date_when_a_file_that_it_read_changes(tmp_path, monkeypatch):
+    monkeypatch.setattr(execute, "ROOT", tmp_path)
+    (tmp_path / "asrlab" / "__pycache__").mkdir(parents=True)
+    module, compiled = tmp_path / "asrlab" / "text.py", tmp_path / "asrlab" / "__pycache__" / "text.pyc"
+    module.write_text("a = 1")
+    compiled.write_text("x")
+    page = tmp_path / "book" / "page.md"
+    page.parent.mkdir()
+    read = execute.project_files([str(module), str(compiled), "../asrlab/text.py", "/etc/hostname", "None"], page)
+    assert list(read) == ["asrlab/text.py"]
+    record = SimpleNamespace(data={"read": read})
+    assert execute.is_current(record)
+    module.write_text("a = 2")
+    assert not execute.is_current(record)
+    module.unlink()
+    assert not execute.is_current(record)

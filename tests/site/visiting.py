@@ -1,0 +1,111 @@
+"""Load a page of the built book in a browser that can reach the site and nothing else, and note what is seen."""
+
+import gzip
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SITE = ROOT / "_build" / "html"
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+COMPRESSED = (".html", ".css", ".js", ".json", ".svg")  # what any web server sends compressed
+PHONE = {"width": 390, "height": 844}
+DESKTOP = {"width": 1280, "height": 900}
+
+
+def pages() -> list:
+    """Addresses of all pages of the site but the one at its root, which only sends the reader on."""
+    found = (path.relative_to(SITE).as_posix() for path in sorted(SITE.rglob("*.html")) if "_static" not in path.parts)
+    return [address for address in found if address != "index.html"]
+
+
+@dataclass
+class Visit:
+    """What was seen while a page was loaded and looked at."""
+
+    address: str
+    foreign: list = field(default_factory=list)  # requests to another host; they were not let through
+    broken: list = field(default_factory=list)  # requests to the site that it could not answer
+    errors: list = field(default_factory=list)  # what the console and the page reported
+    bodies: dict = field(default_factory=dict)  # address -> what came back
+    facts: dict = field(default_factory=dict)  # what LOOK found on the page
+    faults: dict = field(default_factory=dict)  # "light" and "dark" -> axe's serious and critical findings
+    width: int = 0  # of the content on a phone, in pixels
+
+    @property
+    def weight(self) -> int:
+        """Bytes that travel when the page is opened for the first time."""
+        return sum(
+            len(gzip.compress(body)) if address.split("?")[0].endswith(COMPRESSED) else len(body)
+            for address, body in self.bodies.items()
+        )
+
+
+LOOK = """() => ({
+  maths: document.querySelectorAll('.math').length,
+  rendered: document.querySelectorAll('.math mjx-container').length,
+  faulty: [...document.querySelectorAll('mjx-merror')].map(e => e.textContent),
+  images: [...document.images].map(i => ({
+      source: i.currentSrc.slice(0, 80), shown: i.complete && i.naturalWidth > 0, alt: i.getAttribute('alt')})),
+  sounds: [...document.querySelectorAll('audio')].map(a => ({seconds: a.duration, error: a.error && a.error.message})),
+  cards: document.querySelectorAll('figure.listen').length,
+  alive: document.querySelectorAll('figure.listen .listen-play').length,
+  widgets: document.querySelectorAll('script[type="application/vnd.jupyter.widget-state+json"]').length,
+  title: document.title,
+  headings: document.querySelectorAll('h1').length,
+  description: document.querySelector('meta[name="description"], meta[property="og:description"]')?.content ?? '',
+})"""
+
+SETTLED = """async () => {
+  if (window.MathJax?.startup?.promise) await window.MathJax.startup.promise;
+  await document.fonts.ready;
+  await Promise.all([...document.querySelectorAll('audio')].map(a => a.readyState || a.error ? 0 :
+      new Promise(done => { a.addEventListener('loadedmetadata', done); a.addEventListener('error', done); })));
+}"""
+
+AUDIT = """async () => {
+  const found = await axe.run(document, {resultTypes: ['violations'], rules: {region: {enabled: false}}});
+  return found.violations.filter(v => ['serious', 'critical'].includes(v.impact))
+      .map(v => v.id + ': ' + v.nodes.slice(0, 3).map(n => n.html.slice(0, 160)).join(' | '));
+}"""
+
+
+def open_page(browser, site: str, address: str, visit: Visit, **options):
+    """A page in a browser of its own that can reach the site and nothing else."""
+    context = browser.new_context(viewport=DESKTOP, **options)
+    page = context.new_page()
+
+    def gate(route, request):
+        if request.url.startswith((site, "data:", "blob:")):
+            return route.continue_()
+        visit.foreign.append(request.url)
+        return route.abort()
+
+    def keep(response):
+        if response.status >= 400:
+            visit.broken.append(f"{response.status} {response.url}")
+        elif response.status < 300 and response.url.startswith(site):
+            visit.bodies[response.url] = response.body()
+
+    context.route("**/*", gate)
+    page.on("requestfinished", lambda request: keep(request.response()))
+    page.on("console", lambda message: visit.errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: visit.errors.append(str(error)))
+    page.goto(site + address, wait_until="load")
+    page.evaluate(SETTLED)
+    return page
+
+
+def look(browser, site: str, address: str) -> Visit:
+    visit = Visit(address)
+    page = open_page(browser, site, address, visit, color_scheme="light")
+    visit.facts = page.evaluate(LOOK)
+    bodies = dict(visit.bodies)
+    page.add_script_tag(path=str(AXE))
+    for mode in ("light", "dark"):
+        page.evaluate("mode => { document.documentElement.dataset.theme = mode; }", mode)
+        visit.faults[mode] = page.evaluate(AUDIT)
+    page.set_viewport_size(PHONE)
+    visit.width = page.evaluate("() => document.documentElement.scrollWidth")
+    visit.bodies = bodies
+    page.context.close()
+    return visit
