@@ -129,16 +129,15 @@ class Table:
     left: int = 1  # so many columns hold words, the others numbers
 
     def _repr_html_(self) -> str:
-        lines = []
-        for number, row in enumerate(self.rows):
-            tag = "td" if number else "th"
-            sides = ["left" if column < self.left else "right" for column in range(len(row))]
-            cells = [
-                f'<{tag} style="text-align:{side}">{escape(x)}</{tag}>' for x, side in zip(row, sides, strict=True)
-            ]
-            lines.append(f"<tr>{''.join(cells)}</tr>")
-        body = f"<thead>{lines[0]}</thead><tbody>{''.join(lines[1:])}</tbody>"
-        return f'<div class="pst-scrollable-table-container"><table class="table">{body}</table></div>'
+        head, *lines = (self._cells(row, "td" if number else "th") for number, row in enumerate(self.rows))
+        body = "".join(f"<tr>{line}</tr>" for line in lines)
+        table = f'<table class="table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+        return f'<div class="pst-scrollable-table-container">{table}</div>'
+
+    def _cells(self, row: Sequence[str], tag: str) -> str:
+        sides = ["left"] * self.left + ["right"] * (len(row) - self.left)
+        cells = zip(sides, map(escape, row), strict=True)
+        return "".join(f'<{tag} style="text-align:{side}">{text}</{tag}>' for side, text in cells)
 
 
 def results(*patterns: str, folder: Path = RESULTS) -> Table:
