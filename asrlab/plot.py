@@ -404,7 +404,7 @@ def _matrix(confusions: Sequence, limit: int) -> tuple[np.ndarray, list[str]]:
     for pair in confusions:
         for unit in {pair.reference, pair.hypothesis}:
             weight[unit] = weight.get(unit, 0) + (pair.count if pair.reference != pair.hypothesis else 0)
-    most = sorted(weight, key=lambda unit: (-weight[unit], unit or ""))[:limit]
+    most = sorted(weight, key=lambda unit: (-weight[unit], unit is None, unit or ""))[:limit]
     units = sorted(most, key=lambda unit: (unit is None, unit or ""))
     if not units:
         raise AsrlabError("confusion: no pair to draw; nothing was confused")
