@@ -8,10 +8,10 @@ import numpy as np
 from asrlab.decode.align import align, timed_words
 from asrlab.decode.frames import select_frames
 from asrlab.decode.hypothesis import WORD_MARK, Hypothesis, check_log_probs, marks_words, split_words
-from asrlab.decode.search import LEXICON, NO_WORD, OPEN, TOKENS, Weights, search, trace
+from asrlab.decode.search import LEXICON, NONE, OPEN, TOKENS, Weights, search, trace
 from asrlab.decode.words import lexicon_trie, open_trie
 from asrlab.errors import AsrlabError
-from asrlab.lm.ngram import NGram, NGramArrays
+from asrlab.lm.ngram import UNKNOWN_ID, NGram, NGramArrays, score_sentence
 
 #: An LM that says nothing, in the shape that the compiled search wants.
 _NO_LM = NGramArrays(
@@ -148,42 +148,40 @@ class BeamDecoder:
             # Without words the beam + 1 best tokens of a frame hold all extensions that can survive it.
             most = min(o.max_tokens, o.beam + 1) if self._mode == TOKENS else o.max_tokens
             frames = select_frames(log_probs, best, float(o.token_threshold), most, float(np.log(o.blank_threshold)))
-            nodes, finals = search(
+            table, ends = search(
                 frames, self._trie, self._lm_arrays, self._start, self._weights, self._mode, int(o.beam),
                 float(o.beam_threshold),
             )
-            if len(finals.node):
-                return self._hypotheses(log_probs, nodes, finals)
+            if len(ends[0]):
+                return self._hypotheses(log_probs, table, *ends)
         return [self._nothing(log_probs)]
 
-    def _hypotheses(self, log_probs, nodes, finals) -> list[Hypothesis]:
+    def _hypotheses(self, log_probs, table, nodes, last, scores) -> list[Hypothesis]:
         found: dict[str, Hypothesis] = {}
-        for i in np.argsort(-finals.score, kind="stable"):
-            tokens, closed = trace(nodes, finals.node[i])
-            words = self._spans(tokens, closed, finals.word[i])
+        for i in np.argsort(-scores, kind="stable"):
+            tokens, closed = trace(table, nodes[i])
+            words = self._spans(tokens, closed, last[i])
             text = " ".join(word for word, _, _ in words)
             if text in found:
                 continue
             spans, _ = align(log_probs, tokens)
-            parts = self._parts(finals, i)
-            found[text] = Hypothesis(
-                text, tuple(tokens.tolist()), float(finals.score[i]), parts,
-                timed_words(log_probs, spans, tokens, words, self.frame_seconds),
-            )
+            ids, score = tokens.tolist(), float(scores[i])
+            timed = timed_words(log_probs, spans, ids, words, self.frame_seconds)
+            found[text] = Hypothesis(text, tuple(ids), score, self._parts(score, words), timed)
             if len(found) == self.options.nbest:
                 break
         return list(found.values())
 
-    def _parts(self, finals, i) -> dict[str, float]:
-        score, lm = float(finals.score[i]), float(finals.lm[i])
-        words, unknown = int(finals.words[i]), int(finals.unknowns[i])
+    def _parts(self, score: float, words: list[tuple[str, int, int]]) -> dict[str, float]:
         if self._mode == TOKENS:
             return {"ctc": score}
         if self.lm is None:
-            return {"ctc": score - words * self._weights.known, "words": words}
-        bonus = (words - unknown) * self._weights.known + unknown * self._weights.unknown
+            return {"ctc": score - len(words) * self._weights.known, "words": len(words)}
+        ids = np.array([self.lm.word_id(word) for word, _, _ in words], np.int64)
+        lm, unknown = score_sentence(self._lm_arrays, self._start, ids), int((ids == UNKNOWN_ID).sum())
+        bonus = (len(words) - unknown) * self._weights.known + unknown * self._weights.unknown
         weighted = self._weights.lm * lm if self._weights.lm > 0 else 0.0
-        return {"ctc": score - bonus - weighted, "lm": lm, "words": words, "unknown": unknown}
+        return {"ctc": score - bonus - weighted, "lm": lm, "words": len(words), "unknown": unknown}
 
     def _spans(self, tokens, closed, last) -> list[tuple[str, int, int]]:
         """Words of a prefix as (text, first token, one past the last)."""
@@ -191,7 +189,7 @@ class BeamDecoder:
             return split_words([self._tokens[v] for v in tokens], self._marked)
         if not len(tokens):
             return []
-        ends = np.flatnonzero(closed != NO_WORD)
+        ends = np.flatnonzero(closed != NONE)
         entries = [*closed[ends].tolist(), int(last)]
         words = [self._words[self._trie.word[e]] for e in entries]
         return list(zip(words, [0, *ends.tolist()], [*ends.tolist(), len(tokens)], strict=True))

@@ -5,16 +5,19 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+LOWEST = -1e30  # nats: what is less likely is impossible
+
 
 class Frames(NamedTuple):
-    """F frames that a search goes through.  A run of frames that are surely blank is one frame without tokens.
+    """The frames that a search goes through.  A run of frames that are surely blank is one frame without tokens.
 
     Probabilities are relative to the frame's largest, so that products over many frames stay in range; `scale` is
     what they lack, in nats.
     """
 
+    count: int  # frames F; the arrays may be longer
     first: np.ndarray  # (F + 1,) int64: frame f's tokens are token[first[f]:first[f + 1]]
-    token: np.ndarray  # int32, most probable first, no blank
+    token: np.ndarray  # int64, most probable first, no blank
     prob: np.ndarray  # float64, relative probability of each
     blank: np.ndarray  # (F,) float64, relative probability of blank
     scale: np.ndarray  # (F,) float64
@@ -22,16 +25,16 @@ class Frames(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def _sort_descending(value, token, start, end):
-    """Sort value[start:end] and token with it: shell sort, which is short, in place and fast at these sizes."""
+def _sort_descending(value, token):
+    """Sort values and their tokens in place: shell sort, which is short and fast at these sizes."""
     gap = 1
-    while gap < (end - start) // 3:
+    while gap < len(value) // 3:
         gap = 3 * gap + 1
     while gap > 0:
-        for i in range(start + gap, end):
+        for i in range(gap, len(value)):
             v, t = value[i], token[i]
             j = i
-            while j >= start + gap and value[j - gap] < v:
+            while j >= gap and value[j - gap] < v:
                 value[j] = value[j - gap]
                 token[j] = token[j - gap]
                 j -= gap
@@ -41,10 +44,9 @@ def _sort_descending(value, token, start, end):
 
 
 @njit(cache=True, nogil=True)
-def partition(value, token, start, end, keep):
-    """Bring the `keep` largest of value[start:end] to the front (quickselect), token with them."""
-    low, high = start, end - 1
-    target = start + keep - 1
+def partition(value, token, keep):
+    """Bring the `keep` largest values to the front (quickselect), and their tokens with them."""
+    low, high = 0, len(value) - 1
     while low < high:
         pivot = value[(low + high) >> 1]
         i, j = low, high
@@ -58,9 +60,9 @@ def partition(value, token, start, end, keep):
                 token[i], token[j] = token[j], token[i]
                 i += 1
                 j -= 1
-        if target <= j:
+        if keep - 1 <= j:
             high = j
-        elif target >= i:
+        elif keep - 1 >= i:
             low = i
         else:
             return
@@ -72,51 +74,42 @@ def select_frames(log_probs, best, token_threshold, max_tokens, blank_threshold)
 
     A frame whose blank is at least `blank_threshold` (nats, 0 or less) is surely blank.  Of any other, a token within
     `token_threshold` nats of the frame's best is kept, at most the `max_tokens` best of them.
+
+    Args:
+        log_probs: (T, V) float32 or float64; best: (T,) the largest of each frame.
     """
-    count, size = log_probs.shape
-    first = np.zeros(count + 1, np.int64)
-    blank = np.empty(count)
-    scale = np.empty(count)
-    silence = np.zeros(count, np.bool_)
-    token = np.empty(max(4096, size), np.int32)
-    prob = np.empty(max(4096, size))
-    f, end = 0, 0
-    silent = False
-    for t in range(count):
-        row = log_probs[t]
-        top = float(best[t])
-        if row[0] >= blank_threshold:
-            if silent:
-                scale[f - 1] += row[0]
+    length, size = log_probs.shape
+    room = length * min(max_tokens, size - 1)
+    first, token, prob = np.empty(length + 1, np.int64), np.empty(room, np.int64), np.empty(room)
+    blank, scale, silent = np.empty(length), np.empty(length), np.empty(length, np.bool_)
+    value, which = np.empty(size), np.empty(size, np.int64)
+    first[0] = end = f = 0
+    for t in range(length):
+        silent[f] = log_probs[t, 0] >= blank_threshold
+        scale[f] = best[t]
+        blank[f] = 1.0
+        if silent[f]:
+            scale[f] = log_probs[t, 0]
+            if f > 0 and silent[f - 1]:
+                scale[f - 1] += scale[f]
                 continue
-            silent = True
-            silence[f] = True
-            blank[f] = 1.0
-            scale[f] = row[0]
         else:
-            silent = False
-            if end + size > len(token):
-                more = np.empty(2 * len(token) + size, np.int32)
-                more[:end] = token[:end]
-                token = more
-                wider = np.empty(len(more))
-                wider[:end] = prob[:end]
-                prob = wider
-            start = end
-            floor = top - token_threshold
+            blank[f] = np.exp(log_probs[t, 0] - scale[f])
+            floor = max(scale[f] - token_threshold, LOWEST)
+            count = 0
             for v in range(1, size):
-                if row[v] >= floor and row[v] > -np.inf:
-                    token[end] = v
-                    prob[end] = row[v]
-                    end += 1
-            if end - start > max_tokens:
-                partition(prob, token, start, end, max_tokens)
-                end = start + max_tokens
-            _sort_descending(prob, token, start, end)
-            for k in range(start, end):
-                prob[k] = np.exp(prob[k] - top)
-            blank[f] = np.exp(row[0] - top)
-            scale[f] = top
+                if log_probs[t, v] >= floor:
+                    value[count] = log_probs[t, v]
+                    which[count] = v
+                    count += 1
+            if count > max_tokens:
+                partition(value[:count], which[:count], max_tokens)
+                count = max_tokens
+            _sort_descending(value[:count], which[:count])
+            for k in range(count):
+                token[end] = which[k]
+                prob[end] = np.exp(value[k] - scale[f])
+                end += 1
         f += 1
         first[f] = end
-    return Frames(first[: f + 1], token[:end], prob[:end], blank[:f], scale[:f], silence[:f])
+    return Frames(f, first, token, prob, blank, scale, silent)

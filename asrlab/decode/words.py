@@ -21,17 +21,17 @@ ROOT, OUTSIDE = 0, -1
 class WordTrie(NamedTuple):
     """A trie of N nodes and A arcs; node 0 is the root.  Node n's arcs are `first[n]:first[n + 1]`, by symbol."""
 
-    first: np.ndarray  # (N + 1,) int32
-    symbol: np.ndarray  # (A,) int32
-    child: np.ndarray  # (A,) int32
-    from_root: np.ndarray  # (symbols,) int32, child of the root or -1
-    word_first: np.ndarray  # (N + 1,) int32: node n spells words word_first[n]:word_first[n + 1] (homophones)
-    word: np.ndarray  # (W,) int32, index into the caller's list of words
-    lm_word: np.ndarray  # (W,) int32, word id in the language model
+    first: np.ndarray  # (N + 1,) int64
+    symbol: np.ndarray  # (A,) int64
+    child: np.ndarray  # (A,) int64
+    from_root: np.ndarray  # (symbols,) int64, child of the root or -1
+    word_first: np.ndarray  # (N + 1,) int64: node n spells words word_first[n]:word_first[n + 1] (homophones)
+    word: np.ndarray  # (W,) int64, index into the caller's list of words
+    lm_word: np.ndarray  # (W,) int64, word id in the language model
     lookahead: np.ndarray  # (N + 1,) float64: largest unigram log-probability below a node; last: of an unknown word
     starts: np.ndarray  # (V,) bool, the token begins a word
-    letters_first: np.ndarray  # (V + 1,) int32: token v has symbols letters[letters_first[v]:letters_first[v + 1]]
-    letters: np.ndarray  # int32
+    letters_first: np.ndarray  # (V + 1,) int64: token v has symbols letters[letters_first[v]:letters_first[v + 1]]
+    letters: np.ndarray  # int64
 
 
 @njit(cache=True, nogil=True)
@@ -117,24 +117,24 @@ def _build(spellings, words, tokens, token_symbols, symbols: int, lm: NGram | No
             lookahead[node] = max(lookahead[node], unigram[word])
         ends[node].append(word)
     lookahead[ROOT] = 0.0
-    from_root = np.full(max(symbols, 1), OUTSIDE, np.int32)
+    from_root = np.full(max(symbols, 1), OUTSIDE, np.int64)
     for symbol, child in arcs[ROOT].items():
         from_root[symbol] = child
     flat = [arc for node in arcs for arc in sorted(node.items())]
     return WordTrie(
         first=_offsets(arcs),
-        symbol=np.array([a[0] for a in flat], np.int32),
-        child=np.array([a[1] for a in flat], np.int32),
+        symbol=np.array([a[0] for a in flat], np.int64),
+        child=np.array([a[1] for a in flat], np.int64),
         from_root=from_root,
         word_first=_offsets(ends),
-        word=np.array([w for node in ends for w in node], np.int32),
-        lm_word=np.array([lm_word[w] for node in ends for w in node], np.int32),
+        word=np.array([w for node in ends for w in node], np.int64),
+        lm_word=np.array([lm_word[w] for node in ends for w in node], np.int64),
         lookahead=np.array([*lookahead, unknown], np.float64),
         starts=np.array([t.startswith(WORD_MARK) for t in tokens], np.bool_),
         letters_first=_offsets(token_symbols),
-        letters=np.array([s for t in token_symbols for s in t], np.int32),
+        letters=np.array([s for t in token_symbols for s in t], np.int64),
     )
 
 
 def _offsets(groups) -> np.ndarray:
-    return np.cumsum([0] + [len(g) for g in groups]).astype(np.int32)
+    return np.cumsum([0] + [len(g) for g in groups]).astype(np.int64)

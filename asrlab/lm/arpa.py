@@ -2,13 +2,13 @@
 
 import gzip
 import math
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
 from asrlab.errors import AsrlabError
-from asrlab.lm.kneser_ney import BEGIN, END, UNKNOWN, Gram
-from asrlab.lm.ngram import NGram
+from asrlab.lm.kneser_ney import BEGIN, END, UNKNOWN, Entries, Gram
 
 LN10 = math.log(10.0)
 
@@ -21,22 +21,21 @@ def _open(path: Path, mode: str) -> TextIO:
     return opener(path, mode + "t", encoding="utf-8", newline="\n" if mode == "w" else None)
 
 
-def write_arpa(lm: NGram, path: str | Path) -> None:
-    """Write a model as ARPA; a name that ends in `.gz` is compressed."""
-    tables = lm.entries()
+def write_arpa(entries: Entries, path: str | Path) -> None:
+    """Write n-grams as ARPA; a name that ends in `.gz` is compressed."""
     with _open(Path(path), "w") as file:
         file.write("\\data\\\n")
-        file.writelines(f"ngram {n}={len(table)}\n" for n, table in enumerate(tables, start=1))
-        for n, table in enumerate(tables, start=1):
+        file.writelines(f"ngram {n}={len(table)}\n" for n, table in enumerate(entries, start=1))
+        for n, table in enumerate(entries, start=1):
             file.write(f"\n\\{n}-grams:\n")
             for gram, (logp, backoff) in table.items():
                 line = f"{max(logp / LN10, LOG10_ZERO):.9g}\t{' '.join(gram)}"
-                file.write(line + (f"\t{backoff / LN10:.9g}\n" if n < lm.order and backoff != 0.0 else "\n"))
+                file.write(line + (f"\t{backoff / LN10:.9g}\n" if n < len(entries) and backoff != 0.0 else "\n"))
         file.write("\n\\end\\\n")
 
 
-def read_arpa(path: str | Path) -> NGram:
-    """Read an ARPA file.
+def read_arpa(path: str | Path) -> Entries:
+    """Read n-grams from ARPA: for each length, n-gram -> (log p, log backoff weight) in nats.
 
     A file without `<unk>` gives unknown words a log10 probability of -100: it has a closed vocabulary.
 
@@ -51,13 +50,13 @@ def read_arpa(path: str | Path) -> NGram:
         with _open(path, "r") as file:
             lines.start(file)
             tables = _read_tables(lines)
-    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
+    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise lines.error(f"not readable as UTF-8 text ({error})", "write it as an ARPA file in UTF-8") from None
-    for word in (END, BEGIN, UNKNOWN):
-        tables[0].setdefault((word,), ((LOG10_NO_UNKNOWN if word == UNKNOWN else -math.inf) * LN10, 0.0))
-    if tables[0][(END,)][0] == -math.inf:
+    if tables[0].get((END,), (-math.inf, 0.0))[0] == -math.inf:
         raise AsrlabError(f"{path}: no </s> among the 1-grams; train the model on sentences, with their ends")
-    return NGram(tables)
+    tables[0].setdefault((BEGIN,), (-math.inf, 0.0))
+    tables[0].setdefault((UNKNOWN,), (LOG10_NO_UNKNOWN * LN10, 0.0))
+    return tables
 
 
 class _Lines:
@@ -121,8 +120,8 @@ def _read_entry(lines: _Lines, line: str, n: int, may_back_off: bool) -> tuple[G
     fields = line.split()
     if len(fields) != n + 1 and not (may_back_off and len(fields) == n + 2):
         raise lines.error(
-            f"{len(fields)} fields in {line[:60]!r}", f"a {n}-gram has a log10 probability, {n} words and (not at the "
-            "highest order) a log10 backoff weight",
+            f"{len(fields)} fields in {line[:60]!r}",
+            f"a {n}-gram has a log10 probability, {n} words and (not at the highest order) a log10 backoff weight",
         )
     try:
         logp, backoff = float(fields[0]), float(fields[n + 1]) if len(fields) == n + 2 else 0.0

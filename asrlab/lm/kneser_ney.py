@@ -7,7 +7,7 @@ Language 13 (1999), section 3.  For a history h and a word w,
 
 where h' is h without its oldest word, a(.) is the count at the highest order and the number of different words seen
 on the left (the *continuation count*) below it, and gamma(h) is just the mass that the discounts D took away.  The
-recursion ends in the uniform distribution over the words, `</s>` and `<unk>`, so that an unknown word has a probability.
+recursion ends in the uniform distribution over words, `</s>` and `<unk>`, so that an unknown word has a probability.
 """
 
 import math
@@ -20,13 +20,15 @@ BEGIN, END, UNKNOWN = "<s>", "</s>", "<unk>"
 FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
 
 Gram = tuple[str, ...]
+#: An n-gram model: for each length 1, 2, ..., n-gram -> (log p(last word | words before), log backoff weight), nats.
+Entries = Sequence[Mapping[Gram, tuple[float, float]]]
 
 
 def adjusted_counts(sentences: Iterable[Sequence[str]], order: int) -> list[dict[Gram, int]]:
     """The counts a(.) of every n-gram: element k - 1 maps n-grams of length k to their adjusted counts.
 
-    A sentence is read as `<s> w_1 ... w_n </s>` with one `<s>`.  The highest order has plain counts; a lower one has the
-    number of different words on the left, or the plain count if the n-gram begins with `<s>`, which has no left.
+    A sentence is read as `<s> w_1 ... w_n </s>` with one `<s>`.  The highest order has plain counts; a lower one has
+    the number of different words on the left, or the plain count if the n-gram begins with `<s>`, which has no left.
     """
     plain: list[Counter[Gram]] = [Counter() for _ in range(order)]
     for sentence in sentences:
@@ -57,9 +59,7 @@ def discounts(counts: Mapping[Gram, int]) -> tuple[float, float, float]:
     return d if min(d) >= 0 else FALLBACK_DISCOUNTS
 
 
-def estimate(
-    sentences: Iterable[Sequence[str]], order: int, vocabulary: Iterable[str] = ()
-) -> list[dict[Gram, tuple[float, float]]]:
+def estimate(sentences: Iterable[Sequence[str]], order: int, vocabulary: Iterable[str] = ()) -> Entries:
     """Estimate an n-gram model.
 
     Args:
@@ -68,8 +68,7 @@ def estimate(
         vocabulary: words that get a probability even if no sentence has them.
 
     Returns:
-        For every length 1..order, n-gram -> (log p(last word | words before it), log backoff weight), in nats.
-        `<s>` itself has log-probability -inf: it is a history only.
+        `Entries` up to the order; `<s>` itself has log-probability -inf: it is a history only.
     """
     counts = adjusted_counts(sentences, order)
     words = sorted({gram[0] for gram in counts[0]} | set(vocabulary) | {END, UNKNOWN})

@@ -10,12 +10,11 @@ import numpy as np
 from numba import njit
 
 from asrlab.errors import AsrlabError
-from asrlab.lm.kneser_ney import BEGIN, END, UNKNOWN, Gram, estimate
+from asrlab.lm.arpa import read_arpa, write_arpa
+from asrlab.lm.kneser_ney import BEGIN, END, UNKNOWN, Entries, Gram, estimate
 
 #: Word ids of `<unk>`, `<s>` and `</s>` in every model.
 UNKNOWN_ID, BEGIN_ID, END_ID = 0, 1, 2
-
-Entries = Sequence[Mapping[Gram, tuple[float, float]]]
 
 
 class NGramArrays(NamedTuple):
@@ -32,12 +31,12 @@ class NGramArrays(NamedTuple):
     next: np.ndarray  # (A,) int32, the state after the word
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def score_word(lm: NGramArrays, state: int, word: int) -> tuple[float, int]:
     """Log-probability (nats) of a word id after a state, and the next state: `NGram.score` for compiled callers."""
     total = 0.0
     while state > 0:
-        low, high = lm.first[state], lm.first[state + 1]
+        low, high = int(lm.first[state]), int(lm.first[state + 1])
         while low < high:
             middle = (low + high) >> 1
             if lm.word[middle] < word:
@@ -45,10 +44,20 @@ def score_word(lm: NGramArrays, state: int, word: int) -> tuple[float, int]:
             else:
                 high = middle
         if low < lm.first[state + 1] and lm.word[low] == word:
-            return total + lm.logp[low], lm.next[low]
+            return total + lm.logp[low], int(lm.next[low])
         total += lm.backoff[state]
-        state = lm.shorter[state]
-    return total + lm.logp[word], lm.next[word]
+        state = int(lm.shorter[state])
+    return total + lm.logp[word], int(lm.next[word])
+
+
+@njit(cache=True, nogil=True)
+def score_sentence(lm: NGramArrays, state: int, words: np.ndarray) -> float:
+    """Log-probability (nats) of word ids and the sentence's end: `NGram.logprob` for compiled callers."""
+    total = 0.0
+    for word in words:
+        logp, state = score_word(lm, state, word)
+        total += logp
+    return total + score_word(lm, state, END_ID)[0]
 
 
 class NGram:
@@ -68,7 +77,7 @@ class NGram:
     """
 
     def __init__(self, entries: Entries):
-        """Build from n-gram -> (log p, log backoff) in nats, one mapping for each length (see `kneser_ney.estimate`)."""
+        """Build from n-gram tables (`asrlab.lm.kneser_ney.Entries`)."""
         self.order = len(entries)
         special = (UNKNOWN, BEGIN, END)
         self.words = special + tuple(sorted(gram[0] for gram in entries[0] if gram[0] not in special))
@@ -104,15 +113,11 @@ class NGram:
     @classmethod
     def read_arpa(cls, path: str | Path) -> "NGram":
         """Read an ARPA file (`.arpa`, `.arpa.gz`); see `asrlab.lm.arpa.read_arpa`."""
-        from asrlab.lm.arpa import read_arpa
-
-        return read_arpa(path)
+        return cls(read_arpa(path))
 
     def write_arpa(self, path: str | Path) -> None:
         """Write an ARPA file (gzip if the name ends in `.gz`)."""
-        from asrlab.lm.arpa import write_arpa
-
-        write_arpa(self, path)
+        write_arpa(self.entries(), path)
 
     def word_id(self, word: str) -> int:
         """The id of a word, 0 (`<unk>`) for a word that the model does not know."""
@@ -173,7 +178,7 @@ class NGram:
             words.append(self.words[word])
         return tuple(reversed(words))
 
-    def entries(self) -> list[dict[Gram, tuple[float, float]]]:
+    def entries(self) -> Entries:
         """All n-grams again, as the constructor takes them."""
         lm = self.arrays
         tables: list[dict[Gram, tuple[float, float]]] = [{} for _ in range(self.order)]
