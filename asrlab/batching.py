@@ -43,6 +43,11 @@ class Batch:
         tensors = (self.waveforms, self.lengths, self.targets, self.target_lengths)
         return Batch(self.ids, *(t.to(device, non_blocking=True) for t in tensors))
 
+    def twice(self) -> "Batch":
+        """Every utterance two times: all of them, then all of them again."""
+        tensors = (self.waveforms, self.lengths, self.targets, self.target_lengths)
+        return Batch(self.ids * 2, *(torch.cat([t, t]) for t in tensors))
+
 
 def collate(items: Sequence[Item]) -> Batch:
     """Pad items to a batch."""

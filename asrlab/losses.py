@@ -105,6 +105,29 @@ def ctc_loss(
     return _normalised(losses, target_lengths, normalise)
 
 
+def disagreement(log_probs: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """How differently a model hears two copies of each utterance, (B,) nats.
+
+    The consistency regularisation of CR-CTC (Yao et al. 2024, arXiv:2410.05101):
+
+    log_probs  (2 B, T, V) the first copies, masked in one way by SpecAugment, then the second, masked in another
+    lengths    (2 B,) frames of each
+
+    Per frame, half the sum of both Kullback-Leibler divergences, each copy learning from the other as it is (no
+    gradient flows into the teacher); summed over frames. It is 0 where both agree, and keeps a small corpus from being
+    learned by heart.
+    """
+    first, second = log_probs.float().chunk(2)
+    frames = torch.arange(first.shape[1], device=first.device) < lengths[: len(first), None].to(first.device)
+
+    def divergence(teacher: torch.Tensor, student: torch.Tensor) -> torch.Tensor:
+        teacher = teacher.detach()
+        return (teacher.exp() * (teacher - student)).sum(dim=-1)
+
+    both = 0.5 * (divergence(second, first) + divergence(first, second))
+    return (both * frames).sum(dim=1)
+
+
 def label_smoothed_cross_entropy(
     logits: torch.Tensor,
     targets: torch.Tensor,

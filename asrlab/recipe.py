@@ -34,6 +34,7 @@ class Recipe:
     model: ModelOptions = field(default_factory=ModelOptions)
     beam: BeamOptions = field(default_factory=BeamOptions)
     language: LanguageOptions = field(default_factory=LanguageOptions)
+    consistency: float = 0.0  # weight of the disagreement of two differently masked copies (CR-CTC), 0: one copy
     speeds: tuple[float, ...] = (1.0,)  # each time an utterance is heard it is spoken at one of these speeds
     realign_epochs: int = 0  # so many epochs apart the model says which pronunciations it hears, 0: the first of each
     epochs: int = 40  # passes over the training data
@@ -52,7 +53,7 @@ class Recipe:
 
     def __post_init__(self):
         above_zero = ("epochs", "batch_seconds", "learning_rate", "clip", "average_epochs")
-        from_zero = ("warmup_epochs", "weight_decay", "patience", "workers", "realign_epochs")
+        from_zero = ("warmup_epochs", "weight_decay", "patience", "workers", "realign_epochs", "consistency")
         wrong = [name for name in above_zero if getattr(self, name) <= 0]
         wrong += [name for name in from_zero if getattr(self, name) < 0]
         if wrong:

@@ -26,7 +26,7 @@ from asrlab.errors import AsrlabError
 from asrlab.evaluate import dev_metrics
 from asrlab.features import FrontEnd
 from asrlab.lm import NGram
-from asrlab.losses import check_feasible, ctc_loss, label_smoothed_cross_entropy
+from asrlab.losses import check_feasible, ctc_loss, disagreement, label_smoothed_cross_entropy
 from asrlab.models import AsrModel, Output
 from asrlab.pronunciation import choose_pronunciations
 from asrlab.recipe import Recipe, load_corpus
@@ -98,7 +98,9 @@ def train(
             state.spoken = dataset.spoken
         model.train()
         rank, world = accelerator.process_index, accelerator.num_processes
-        plan = plan_epoch(dataset.seconds(), recipe.batch_seconds, recipe.speeds, recipe.seed, state.epoch, world, dataset.shards())
+        plan = plan_epoch(
+            dataset.seconds(), recipe.batch_seconds, recipe.speeds, recipe.seed, state.epoch, world, dataset.shards()
+        )
         batches = load_batches(dataset, [batch[rank::world] for batch in plan], recipe.workers)
         bar = tqdm(
             batches, f"epoch {state.epoch + 1}/{recipe.epochs}", len(plan), leave=False,
@@ -110,11 +112,12 @@ def train(
             rate = learning_rate(recipe, state.epoch + i / len(plan))
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            features, lengths = front_end(batch.waveforms.to(accelerator.device), batch.lengths)
+            heard = batch.twice() if recipe.consistency else batch
+            features, lengths = front_end(heard.waveforms.to(accelerator.device), heard.lengths)
             features = spec_augment(features, lengths, recipe.spec_augment)
             with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=low_precision):
-                output = network(features, lengths, batch.targets.to(accelerator.device))
-            losses = objective(output, batch, recipe)
+                output = network(features, lengths, heard.targets.to(accelerator.device))
+            losses = objective(output, heard, recipe)
             loss = losses.sum() * (world / len(plan[i]))  # gradients are averaged over processes: this sums them
             optimizer.zero_grad()
             accelerator.backward(loss)
@@ -155,7 +158,11 @@ def train(
 
 
 def objective(output: Output, batch: Batch, recipe: Recipe) -> Tensor:
-    """Loss of each utterance `(B,)` in nats: CTC, CTC half-way up, attention, by the weights of the recipe."""
+    """Loss of each utterance `(B,)` in nats: CTC, CTC half-way up, attention, by the weights of the recipe.
+
+    With `recipe.consistency` the batch holds every utterance twice, `(2 B,)`: the two copies' losses are averaged, and
+    what they disagree about is added.
+    """
     weight, inner = recipe.model.ctc_weight, recipe.model.inner_weight
     arguments = (output.lengths, batch.targets, batch.target_lengths, batch.ids)
     losses = 0
@@ -170,6 +177,9 @@ def objective(output: Output, batch: Batch, recipe: Recipe) -> Tensor:
         smoothing = recipe.model.decoder.label_smoothing
         spelled = label_smoothed_cross_entropy(output.logits, targets, batch.target_lengths + 1, smoothing, "none")
         losses = losses + (1 - weight) * spelled
+    if recipe.consistency:
+        losses = losses.view(2, -1).mean(dim=0)
+        losses = losses + recipe.consistency * disagreement(output.log_probs, output.lengths)
     return losses
 
 

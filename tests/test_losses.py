@@ -154,3 +154,30 @@ def test_gpu_gives_the_same_losses_without_waiting():
     finally:
         torch.cuda.set_sync_debug_mode("default")
     torch.testing.assert_close(found.cpu(), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_disagreement_is_the_symmetric_kl_of_the_real_frames_and_teaches_both_copies():
+    torch.manual_seed(0)
+    logits = torch.randn(6, 5, 4, dtype=torch.float64, requires_grad=True)
+    lengths = torch.tensor([5, 3, 1] * 2)
+    log_probs = logits.log_softmax(dim=-1)
+    found = losses.disagreement(log_probs, lengths)
+    first, second = log_probs.detach().float()[:3], log_probs.detach().float()[3:]
+    for b, frames in enumerate((5, 3, 1)):
+        a, c = first[b, :frames], second[b, :frames]
+        kl = torch.nn.functional.kl_div
+        expected = 0.5 * (
+            kl(a, c, reduction="sum", log_target=True) + kl(c, a, reduction="sum", log_target=True)
+        )
+        assert found[b].item() == pytest.approx(expected.item(), rel=1e-5)
+    # The gradient of KL(teacher || student) in the student's logits is student - teacher, nothing from beyond the end.
+    found.sum().backward()
+    probabilities = log_probs.detach().exp()
+    gap = 0.5 * (probabilities[:3] - probabilities[3:])
+    gap *= (torch.arange(5) < lengths[:3, None])[..., None]
+    torch.testing.assert_close(logits.grad, torch.cat([gap, -gap]), rtol=1e-4, atol=1e-6)
+
+
+def test_two_equal_copies_agree():
+    log_probs = torch.randn(2, 4, 3).log_softmax(dim=-1)
+    assert losses.disagreement(torch.cat([log_probs, log_probs]), torch.tensor([4, 4] * 2)).abs().max() == 0
