@@ -1,5 +1,6 @@
 """Where a training stands, and how it is written down so that a kill at any moment loses one epoch at most."""
 
+import contextlib
 import json
 import math
 import os
@@ -84,11 +85,14 @@ class State:
             with safe_open(path, framework="pt") as file:
                 metadata = file.metadata() or {}
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
+            before, plain = json.loads(metadata["recipe"]), json.loads(metadata["state"])
         except (SafetensorError, OSError) as error:
             raise AsrlabError(f"{path}: damaged, or no checkpoint ({error}); delete it to start anew") from error
-        if "recipe" not in metadata:
-            raise AsrlabError(f"{path}: not a checkpoint of asrlab; use another directory, or delete it to start anew")
-        before, now = json.loads(metadata["recipe"]), json.loads(json.dumps(config.to_dict(recipe)))
+        except (KeyError, ValueError) as error:
+            raise AsrlabError(
+                f"{path}: not a checkpoint of asrlab; use another directory, or delete it to start anew"
+            ) from error
+        now = json.loads(json.dumps(config.to_dict(recipe)))
         changed = _first_difference(before, now)
         if changed:
             raise AsrlabError(
@@ -105,7 +109,7 @@ class State:
                 f"{path}: made with this recipe, but its weights do not fit: did the corpus change? "
                 "Use another directory, or --restart to start anew"
             ) from error
-        for name, value in json.loads(metadata["state"]).items():
+        for name, value in plain.items():
             setattr(self, name, value)
 
     def _put_back(self, parts: Mapping[str, Mapping[str, Tensor]]) -> None:
@@ -143,10 +147,19 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         write(beside)
         with open(beside, "rb+") as file:
             os.fsync(file.fileno())
+        beside.chmod(0o666 & ~_umask())  # safetensors lets nobody else read its files
         os.replace(beside, path)
     except (OSError, SafetensorError) as error:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink()
         raise AsrlabError(f"{path}: cannot be written ({error}); make room or choose another directory") from error
+
+
+def _umask() -> int:
+    """What this user takes away from everybody's rights to a new file; it can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def _first_difference(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> str | None:

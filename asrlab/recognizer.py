@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from asrlab import audio, config
+from asrlab.checkpoint import write_whole
 from asrlab.decode import BeamDecoder, BeamOptions, Hypothesis, Word, greedy
 from asrlab.errors import AsrlabError
 from asrlab.features import FrontEnd, FrontEndOptions
@@ -187,12 +188,12 @@ class Recognizer:
         weights = {k: (v.half() if half else v).contiguous().cpu() for k, v in self.model.state_dict().items()}
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            save_file(weights, directory / WEIGHTS)
-            (directory / CONFIG).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
-            if self.lm is not None:
-                self.lm.write_arpa(directory / LANGUAGE)
-        except (OSError, SafetensorError) as error:
-            raise AsrlabError(f"{directory}: cannot be written ({error}); make room or choose another") from error
+        except OSError as error:
+            raise AsrlabError(f"{directory}: cannot be written ({error.strerror}); choose another") from error
+        write_whole(directory / WEIGHTS, lambda part: save_file(weights, part))
+        write_whole(directory / CONFIG, lambda part: part.write_text(json.dumps(description, indent=2) + "\n", "utf-8"))
+        if self.lm is not None:
+            write_whole(directory / LANGUAGE, self.lm.write_arpa)
 
     @classmethod
     def load(cls, directory: Path | str | None = None, device: str = "cpu") -> "Recognizer":
@@ -206,7 +207,10 @@ class Recognizer:
         options = config.from_dict(ModelOptions, d["model"], where)
         front_end = config.from_dict(FrontEndOptions, d["front_end"], where)
         beam = config.from_dict(BeamOptions, d["beam"], where)
-        tokenizer = tokenizer_from_dict(d["tokenizer"])
+        try:
+            tokenizer = tokenizer_from_dict(d["tokenizer"])
+        except (ValueError, TypeError, AttributeError) as error:
+            raise AsrlabError(f"{where}: {error}; copy or train the model again") from error
         model = AsrModel(FrontEnd(front_end).dim, len(tokenizer), options)
         try:
             weights = load_file(directory / WEIGHTS)
