@@ -23,7 +23,7 @@ from sphinx_external_toc.parsing import parse_toc_yaml
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache" / "execution"  # _config.yml names the same folder
 WATCHED = ("asrlab", "benchmarks", "book")  # where a changed file means that a notebook which read it is out of date
-TIMEOUT = 300  # seconds that one cell may take
+TIMEOUT = 1200  # seconds that one cell may take; the longest waits for a training that another page began
 QUIET = ["--IPKernelApp.log_level=ERROR"]  # a kernel on this machine need not warn that its traffic is not encrypted
 MAX_WORKERS = 4  # a kernel with torch holds about half a gigabyte
 

@@ -12,7 +12,7 @@ jupytext = pytest.importorskip("jupytext", reason="the book's tools are not inst
 pytest.importorskip("myst_nb", reason="the book's tools are not installed; pip install asrlab[book]")
 sys.path.insert(0, str(BOOK))
 
-from tools import execute, notebooks, plain_markdown  # noqa: E402
+from tools import execute, notebooks, plain_markdown, readme  # noqa: E402
 
 plain = plain_markdown.PlainMarkdown(
     cite={"one": "Graves et al. 2006", "two": "Elman 1990"}.__getitem__,
@@ -60,9 +60,17 @@ def test_a_block_that_is_never_closed_is_named():
 
 
 MARKUP = re.compile(  # what a notebook rightly leaves out
-    r"^---\n.*?^---$|\{[\w:]+\}`[^`]*`|^:\w[\w-]*:.*$|\([^)\s]+\.md[^)]*\)|\{[.#][^}]*\}|^\s*[`:]{3,}(\{[\w:-]+\}( html)?)?"
-    r"|^\([\w:-]+\)=$|\$\$ \([\w-]+\)|:file: .*",
-    flags=re.MULTILINE | re.DOTALL,
+    "|".join(
+        (
+            r"\{[\w:]+\}`[^`]*`",  # roles
+            r"^:\w[\w-]*:.*$",  # options
+            r"^\s*[`:]{3,}(\{[\w:-]+\}( html)?)?",  # fences
+            r"\([^)\s]+\.md[^)]*\)",  # links between pages
+            r"\{[.#][^}]*\}",  # attributes
+            r"^\([\w:-]+\)=$|\$\$ \([\w-]+\)",  # targets, labels
+        )
+    ),
+    flags=re.MULTILINE,
 )
 
 
@@ -95,3 +103,8 @@ def test_a_page_is_out_of_date_when_a_file_that_it_read_changes(tmp_path, monkey
     assert not execute.is_current(record)
     module.unlink()
     assert not execute.is_current(record)
+
+
+def test_the_readme_says_what_the_receipts_say():
+    text = readme.README.read_text(encoding="utf-8")
+    assert readme.filled(text) == text, "run: python book/tools/readme.py"
