@@ -37,7 +37,8 @@ __all__ = [
     "stft",
 ]
 
-BLOCK = 512  # frames a step on a CPU, whose spectra then stay in its cache
+BLOCK = 512  # frames a step on one core, whose spectra then stay in its cache
+SHARED_BLOCK = 8192  # frames a step on several cores, which wait for each other at every step
 BAND = 16  # neighbouring filters whose frequency bins are multiplied together
 
 
@@ -101,6 +102,7 @@ class FrontEnd(nn.Module):
     def __init__(self, options: FrontEndOptions | None = None):
         super().__init__()
         self.options = options or FrontEndOptions()
+        _constants(self.options, torch.device("cpu"), torch.float32)  # impossible filters: an error now
 
     @property
     def dim(self) -> int:
@@ -123,8 +125,8 @@ class FrontEnd(nn.Module):
         Raises AsrlabError if an utterance is shorter than one window.
         """
         options = self.options
-        lengths = lengths.to(waveforms.device)
         self._check(waveforms, lengths)
+        lengths = lengths.to(waveforms.device)
         with torch.autocast(waveforms.device.type, enabled=False):
             waveforms = _real(waveforms)
             if self.training and options.dither > 0:
@@ -147,7 +149,7 @@ class FrontEnd(nn.Module):
             raise AsrlabError(
                 f"waveforms {tuple(waveforms.shape)} and lengths {tuple(lengths.shape)}: expected (B, N) and (B,)"
             )
-        if torch.compiler.is_compiling() or (waveforms.is_cuda and torch.cuda.is_current_stream_capturing()):
+        if torch.compiler.is_compiling() or (lengths.is_cuda and torch.cuda.is_current_stream_capturing()):
             return  # reading a value back would break the graph
         shortest, longest = (int(n) for n in torch.aminmax(lengths))
         if longest > waveforms.shape[1]:
@@ -203,16 +205,16 @@ def mel_filterbank(
     if not 0 <= f_min < f_max <= nyquist:
         raise AsrlabError(f"f_min={f_min:g}, f_max={f_max:g} Hz: expected 0 <= f_min < f_max <= {nyquist:g} (Nyquist)")
     limits = hz_to_mel(torch.tensor([f_min, f_max], dtype=torch.float64), scale)
-    mels = torch.linspace(float(limits[0]), float(limits[1]), n_mels + 2, dtype=torch.float64)
+    mels = torch.linspace(limits[0], limits[1], n_mels + 2, dtype=torch.float64)
     edges = mel_to_hz(mels, scale)
     bins = torch.linspace(0, nyquist, 1 + n_fft // 2, dtype=torch.float64)[:, None]
     lower, centre, upper = edges[:-2], edges[1:-1], edges[2:]
     rising, falling = (bins - lower) / (centre - lower), (upper - bins) / (upper - centre)
     bank = torch.minimum(rising, falling).clamp(min=0.0)
-    empty = (bank.amax(dim=0) <= 0).nonzero()
-    if len(empty):
+    peaks = bank.amax(dim=0)
+    if not torch.compiler.is_compiling() and peaks.min() <= 0:
         raise AsrlabError(
-            f"n_mels={n_mels} with n_fft={n_fft}: filter {int(empty[0])} falls between two frequency bins; "
+            f"n_mels={n_mels} with n_fft={n_fft}: filter {int(peaks.argmin())} falls between two frequency bins; "
             f"use fewer filters, a larger n_fft or a higher f_min"
         )
     return bank * (2.0 / (upper - lower)) if scale == "slaney" else bank
@@ -335,20 +337,25 @@ def _log_mel_in_blocks(waveforms: Tensor, options: FrontEndOptions) -> Tensor:
     """What log_mel computes, in blocks of frames, reused memory, and each band of filters from its own bins alone."""
     window, _ = _constants(options, waveforms.device, waveforms.dtype)
     bands = _bands(options, waveforms.dtype)
-    frames = waveforms.detach().unfold(-1, options.window, options.hop)
-    features = frames.new_empty(*frames.shape[:-1], options.n_mels)
-    padded = frames.new_zeros(min(BLOCK, frames.shape[-2]), options.fft_size)
+    rows = waveforms.detach().reshape(-1, waveforms.shape[-1])
+    frames = rows.unfold(-1, options.window, options.hop)  # (B, T, W), a view
+    batch, count, _ = frames.shape
+    features = frames.new_empty(batch, count, options.n_mels)
+    step = BLOCK if torch.get_num_threads() == 1 else SHARED_BLOCK
+    together = max(1, step // count)  # short utterances share a step
+    padded = frames.new_zeros(min(step, batch * count), options.fft_size)
     power = frames.new_empty(len(padded), 1 + options.fft_size // 2)
-    for utterance, rows in zip(frames.flatten(0, -3), features.flatten(0, -3), strict=True):
-        for block, out in zip(utterance.split(BLOCK), rows.split(BLOCK), strict=True):
-            n = len(block)
-            torch.mul(block, window, out=padded[:n, : options.window])
+    for utterances, outs in zip(frames.split(together), features.split(together), strict=True):
+        for block, out in zip(utterances.split(step, dim=1), outs.split(step, dim=1), strict=True):
+            out = out.flatten(0, 1)
+            n = len(out)
+            torch.mul(block, window, out=padded[:n].view(*block.shape[:2], -1)[..., : options.window])
             spectrum = torch.view_as_real(torch.fft.rfft(padded[:n])).square_()
             torch.add(spectrum[..., 0], spectrum[..., 1], out=power[:n])
             for bins, filters, weights in bands:
                 torch.mm(power[:n, bins], weights, out=out[:, filters])
             out.clamp_(min=options.floor).log_()
-    return features
+    return features.view(*waveforms.shape[:-1], count, options.n_mels)
 
 
 @lru_cache(maxsize=16)

@@ -8,6 +8,11 @@ from asrlab.augment import SpecAugmentOptions, spec_augment, speed_lengths, spee
 from asrlab.errors import AsrlabError
 
 
+@pytest.fixture(autouse=True)
+def same_numbers_each_time():
+    torch.manual_seed(0)
+
+
 def augment(batch=4, frames=200, dim=80, lengths=None, seed=0, **options):
     lengths = torch.full((batch,), frames) if lengths is None else torch.tensor(lengths)
     generator = torch.Generator().manual_seed(seed)
@@ -98,7 +103,7 @@ def test_speed_has_a_gradient_after_inference_mode():
         speed_perturb(torch.randn(100), 0.83, 16000)
     x = torch.randn(100, dtype=torch.float64, requires_grad=True)
     speed_perturb(torch.randn(100, requires_grad=True), 0.83, 16000).sum().backward()
-    assert torch.autograd.gradcheck(lambda w: speed_perturb(w, 0.83, 16000), x)
+    assert torch.autograd.gradcheck(lambda w: speed_perturb(w, 0.83, 16000), x, fast_mode=True)
 
 
 def test_absurd_speeds_are_refused():

@@ -18,6 +18,11 @@ PLAIN = FrontEndOptions(pre_emphasis=0.0, f_min=0.0, floor=1e-12)
 HANN = torch.hann_window(400)
 
 
+@pytest.fixture(autouse=True)
+def same_numbers_each_time():
+    torch.manual_seed(0)
+
+
 def speech_like(batch: int = 1, seconds: float = 1.0, seed: int = 0, dtype=torch.float32) -> torch.Tensor:
     """Voiced and unvoiced stretches: harmonics under a moving envelope, and noise."""
     generator = torch.Generator().manual_seed(seed)
@@ -134,20 +139,24 @@ def test_log_mel_equals_kaldi_but_for_the_shape_of_its_triangles():
     assert whole.shape == oracle.shape
 
 
+@pytest.mark.parametrize("step", [30, 250, 10000], ids=["parts", "two together", "all together"])
 @pytest.mark.parametrize("options", every_kind())
-def test_blocks_equal_the_definition(options):
-    """The fast way on a CPU against spectrum times filters in float64, over more frames than a block holds."""
-    x = speech_like(2, seconds=7.0)
+def test_blocks_equal_the_definition(options, step, monkeypatch):
+    """The fast way on a CPU, whatever its blocks, against spectrum times filters in float64."""
+    monkeypatch.setattr(features, "BLOCK", step)
+    monkeypatch.setattr(features, "SHARED_BLOCK", step)
+    x = speech_like(3)
     fast = features.log_mel(x, options)
-    slow = features.log_mel(x.double().requires_grad_(), options).detach()
-    assert fast.shape[1] > features.BLOCK
-    assert torch.allclose(fast.double(), slow, atol=1e-4)
-    window, bank = torch.hann_window(options.window, dtype=torch.float64), features.mel_filterbank(
-        options.n_mels, options.fft_size, options.sample_rate, options.f_min, options.f_max, options.mel_scale
-    )  # fmt: skip
     lifted = x.double() - options.pre_emphasis * torch.nn.functional.pad(x.double()[:, :-1], (1, 0))
+    window = torch.hann_window(options.window, dtype=torch.float64)
+    bank = features.mel_filterbank(
+        options.n_mels, options.fft_size, options.sample_rate, options.f_min, options.f_max, options.mel_scale
+    )
     power = features.power_spectrum(lifted, options.fft_size, window, options.hop)
-    assert torch.allclose(slow, (power @ bank).clamp(min=options.floor).log(), atol=1e-9)
+    slow = (power @ bank).clamp(min=options.floor).log()
+    assert torch.allclose(fast.double(), slow, atol=1e-4)
+    assert torch.allclose(features.log_mel(x.double().requires_grad_(), options), slow, atol=1e-9)
+    assert torch.equal(features.log_mel(x[0], options), fast[0])  # without a batch
 
 
 def test_mfcc_equals_librosa_and_torchaudio():
@@ -214,10 +223,11 @@ def running_loop(x: np.ndarray, time_constant: float, epsilon: float) -> np.ndar
 @pytest.mark.parametrize("time_constant", [0.5, 10.0, 300.0])
 def test_running_normalisation_equals_its_definition(time_constant):
     x = torch.randn(2, 150, 3) * 2 - 15
-    ours, _ = features.normalise_running(x, time_constant)
+    ours, _ = features.normalise_running(x.double(), time_constant)
     for i in range(2):
         expected = running_loop(x[i].double().numpy(), time_constant, 1e-5)
-        np.testing.assert_allclose(ours[i], expected, atol=2e-4)
+        np.testing.assert_allclose(ours[i], expected, atol=1e-9)
+    assert torch.allclose(features.normalise_running(x, time_constant)[0].double(), ours, atol=1e-3)
 
 
 @pytest.mark.parametrize("sizes", [[1] * 150, [64, 64, 22], [7, 100, 43]])
@@ -393,3 +403,17 @@ def test_a_gpu_gives_what_the_cpu_gives(options):
     expected, _ = front_end(x, lengths)
     assert found.device.type == frames.device.type == "cuda"
     assert torch.allclose(found.cpu(), expected, atol=1e-3)
+
+
+def test_impossible_filters_are_an_error_at_once():
+    with pytest.raises(AsrlabError, match=r"f_max=9000 Hz: expected 0 <= f_min < f_max <= 8000"):
+        FrontEnd(FrontEndOptions(f_max=9000.0))
+    with pytest.raises(AsrlabError, match=r"use fewer filters, a larger n_fft or a higher f_min"):
+        FrontEnd(FrontEndOptions(n_mels=128))
+    assert FrontEnd(FrontEndOptions(n_mels=128, n_fft=1024)).dim == 128
+
+
+def test_it_compiles_into_one_graph():
+    front_end, lengths, x = FrontEnd(), torch.tensor([16000, 9000]), speech_like(2)
+    compiled = torch.compile(front_end, backend="eager", fullgraph=True)
+    assert torch.allclose(compiled(x, lengths)[0], front_end(x, lengths)[0], atol=1e-4)
