@@ -36,6 +36,7 @@ WAYS = {
     "lm": "beam search, language model",
     "lexicon": "beam search, lexicon",
     "lexicon_lm": "beam search, lexicon, language model",
+    "words": "its own search, words of its dictionary",
     "trigram": "its own search, trigram",
 }
 
