@@ -58,6 +58,7 @@ __all__ = [
 
 SUFFIXES = {".wav": "WAV", ".flac": "FLAC", ".mp3": "MP3", ".ogg": "OGG"}
 BLOCK = 1 << 18  # frames read at a time: 5 s of 48 kHz
+ROUNDING = 0.01  # seconds by which a part may exceed its file: durations in manifests are often rounded
 UNKNOWN_LENGTH = 0x7FFFF000  # programs that write WAV into a pipe claim at least so many bytes (sox; ffmpeg 0xFFFFFFFF)
 
 
@@ -174,6 +175,8 @@ def _span(path: str | Path, file: soundfile.SoundFile, start: float, seconds: fl
         raise AsrlabError(f"{path}: holds no samples; leave it out or record it again")
     first = round(start * file.samplerate)
     count = file.frames - first if seconds is None else round(seconds * file.samplerate)
+    if file.frames < first + count <= file.frames + ROUNDING * file.samplerate:
+        count = file.frames - first
     if first < 0 or count <= 0 or first + count > file.frames:
         end = "its end" if seconds is None else f"{start + seconds:g}"
         raise AsrlabError(

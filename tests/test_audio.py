@@ -85,6 +85,7 @@ def test_a_part_is_the_slice_of_the_whole(tmp_path):
     soundfile.write(tmp_path / "x.wav", x, 16000, subtype="FLOAT")
     np.testing.assert_array_equal(audio.load(tmp_path / "x.wav", start=0.5, seconds=0.25), x[8000:12000])
     np.testing.assert_array_equal(audio.load(tmp_path / "x.wav", start=1.5), x[24000:])
+    np.testing.assert_array_equal(audio.load(tmp_path / "x.wav", start=1.5, seconds=0.509), x[24000:])  # rounded up
     for start, seconds in ((1.9, 0.2), (-0.1, 0.2), (2.0, None), (0.0, 0.0)):
         with pytest.raises(AsrlabError, match=r"x\.wav: seconds .* lasts 2 s"):
             audio.load(tmp_path / "x.wav", start=start, seconds=seconds)
