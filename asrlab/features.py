@@ -78,9 +78,7 @@ class FrontEndOptions:
         if self.kind == "mfcc" and self.n_mfcc > self.n_mels:
             raise AsrlabError(f"n_mfcc={self.n_mfcc}: at most n_mels={self.n_mels} coefficients exist; raise n_mels")
         if self.window < 1 or self.hop < 1:
-            raise AsrlabError(
-                f"window_ms={self.window_ms}, hop_ms={self.hop_ms}: less than a sample; give more"
-            )
+            raise AsrlabError(f"window_ms={self.window_ms}, hop_ms={self.hop_ms}: less than a sample; give more")
         if self.fft_size < self.window:
             raise AsrlabError(f"n_fft={self.n_fft}: shorter than a window of {self.window} samples; use None")
 
