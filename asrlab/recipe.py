@@ -58,6 +58,8 @@ class Recipe:
         wrong += [name for name in from_zero if getattr(self, name) < 0]
         if wrong:
             raise AsrlabError(f"{wrong[0]}={getattr(self, wrong[0])}: give a larger number")
+        if self.consistency and not self.model.ctc_weight:
+            raise AsrlabError(f"consistency={self.consistency}: it compares CTC outputs; give model.ctc_weight above 0")
         if not self.speeds or not all(0.1 <= speed <= 10 for speed in self.speeds):
             raise AsrlabError(f"speeds={self.speeds}: give one or more factors from 0.1 to 10, such as 1.0")
         if self.precision not in ("auto", "float32", "bfloat16"):

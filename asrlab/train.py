@@ -112,8 +112,10 @@ def train(
             rate = learning_rate(recipe, state.epoch + i / len(plan))
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            heard = batch.twice() if recipe.consistency else batch
-            features, lengths = front_end(heard.waveforms.to(accelerator.device), heard.lengths)
+            features, lengths = front_end(batch.waveforms.to(accelerator.device), batch.lengths)
+            heard = batch
+            if recipe.consistency:
+                heard, features, lengths = batch.twice(), features.repeat(2, 1, 1), lengths.repeat(2)
             features = spec_augment(features, lengths, recipe.spec_augment)
             with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=low_precision):
                 output = network(features, lengths, heard.targets.to(accelerator.device))

@@ -84,6 +84,20 @@ def test_no_process_is_left_without_an_utterance():
         plan_epoch([1.0, 1.0], 10.0, (1.0,), 1, 0, 3)
 
 
+def test_an_epoch_goes_from_shard_to_shard():
+    shards = [i * 7 % 5 for i in range(len(SECONDS))]
+    plan = plan_epoch(SECONDS, 30.0, SPEEDS, 1, 0, 2, shards)
+    assert sorted(i for batch in plan for i, _ in batch) == list(range(len(SECONDS)))
+    visited = [{shards[i] for i, _ in batch} for batch in plan]
+    assert all(len(one) == 1 for one in visited)
+    order = [next(iter(one)) for one in visited]
+    assert len([s for s, _ in itertools.groupby(order)]) == 5  # each is opened once
+    other = plan_epoch(SECONDS, 30.0, SPEEDS, 1, 1, 2, shards)
+    assert [shards[batch[0][0]] for batch in other] != order
+    with pytest.raises(AsrlabError, match="shard b: 1 utterances for 2 processes"):
+        plan_epoch([1.0] * 4, 30.0, SPEEDS, 1, 0, 2, ["a", "a", "a", "b"])
+
+
 def test_an_utterance_that_fits_no_batch_is_told():
     with pytest.raises(AsrlabError, match=r"utterance 1 lasts 12.5 s, more than batch_seconds=12: raise"):
         plan_epoch([3.0, 10.0], 12.0, (0.8,), 1, 0)
@@ -172,3 +186,13 @@ def test_a_word_can_be_given_another_pronunciation(said):
     speech.speak(0, [1, 0, 0])
     assert speech.spoken == [(1, 0, 0)]
     assert tokenizer.decode(speech[0, 1.0].target.tolist()) == "EY H B AH"
+
+
+def test_twice_is_all_and_then_all_again():
+    batch = collate([Item("a", torch.ones(3), torch.tensor([1])), Item("b", torch.ones(2), torch.tensor([2, 3]))])
+    both = batch.twice()
+    assert both.ids == ("a", "b", "a", "b")
+    for name in ("waveforms", "lengths", "targets", "target_lengths"):
+        first, second = getattr(both, name).chunk(2)
+        assert torch.equal(first, getattr(batch, name))
+        assert torch.equal(second, getattr(batch, name))

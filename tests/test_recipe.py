@@ -80,6 +80,11 @@ def test_an_encoder_of_one_layer_has_no_middle():
         config.override(Recipe(), ["model.encoder.layers=1", "model.inner_weight=0.3"])
 
 
+def test_consistency_is_of_ctc():
+    with pytest.raises(AsrlabError, match=r"consistency=0.2: .*give model.ctc_weight above 0"):
+        config.override(Recipe(), ["consistency=0.2", "model.ctc_weight=0"])
+
+
 def test_two_directions_share_an_even_width():
     with pytest.raises(AsrlabError, match="dim=31 is odd"):
         config.override(Recipe(), ["model.encoder.kind=lstm", "model.encoder.dim=31"])
