@@ -1,16 +1,17 @@
 """A recogniser measured on a corpus: every way of decoding, its error rate with interval, and all that was heard."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-import numpy as np
 from tqdm import tqdm
 
 from asrlab import score
 from asrlab.corpora import Utterance
+from asrlab.decode import Hypothesis
+from asrlab.decode.attention import AttentionOptions
 from asrlab.errors import AsrlabError
-from asrlab.recognizer import Recognizer
+from asrlab.recognizer import Heard, Recognizer
 from asrlab.score import Interval
 from asrlab.text import PhoneTokenizer
 
@@ -62,21 +63,30 @@ def shown(interval: Interval) -> str:
     return f"{interval.value:.2%}" + ("" if math.isnan(interval.low) else between)
 
 
-def ways(recognizer: Recognizer) -> dict[str, Recognizer]:
+Way = Callable[[Heard], Hypothesis]
+
+
+def ways(recognizer: Recognizer) -> dict[str, Way]:
     """The ways in which a recogniser can be decoded, from the simplest to all that it has.
 
-    `greedy` is the best path. A phone tokenizer has no words without its lexicon: there the simplest is `lexicon`, a
-    beam search over the words of the lexicon.
+    `greedy` is CTC's best path. A phone tokenizer has no words without its lexicon: there the simplest is `lexicon`, a
+    beam search over the words of the lexicon. `attention` is the attention head alone, `joint` both heads together.
     """
-    found = {}
-    if not isinstance(recognizer.tokenizer, PhoneTokenizer):
-        found["greedy"] = recognizer
-        found["beam"] = recognizer.with_decoder()
-    if recognizer.lexicon is not None:
-        found["lexicon"] = recognizer.with_decoder(lexicon=recognizer.lexicon)
-    if recognizer.lm is not None:
-        name = "lexicon_lm" if recognizer.lexicon is not None else "lm"
-        found[name] = recognizer.with_decoder(lm=recognizer.lm, lexicon=recognizer.lexicon)
+    found: dict[str, Way] = {}
+    alone = replace(recognizer.beam, word_bonus=0.0)  # the bonus makes up for what each word costs a language model
+    if recognizer.model.ctc is not None:
+        if not isinstance(recognizer.tokenizer, PhoneTokenizer):
+            found["greedy"] = lambda heard: recognizer.greedy(heard.log_probs)
+            found["beam"] = recognizer.with_decoder(alone).best
+        if recognizer.lexicon is not None:
+            found["lexicon"] = recognizer.with_decoder(alone, lexicon=recognizer.lexicon).best
+        if recognizer.lm is not None:
+            name = "lexicon_lm" if recognizer.lexicon is not None else "lm"
+            found[name] = recognizer.with_decoder(lm=recognizer.lm, lexicon=recognizer.lexicon).best
+    if recognizer.model.decoder is not None:
+        found["attention"] = lambda heard: recognizer.attend(heard, joint=False)[0]
+        if recognizer.model.ctc is not None:
+            found["joint"] = lambda heard: recognizer.attend(heard)[0]
     return found
 
 
@@ -84,28 +94,30 @@ def evaluate(recognizer: Recognizer, utterances: Sequence[Utterance], progress: 
     """Decode `utterances` in every way that the recogniser offers. Raises AsrlabError if there are none."""
     if not utterances:
         raise AsrlabError("no utterances to decode: choose another split")
-    outputs = recognizer.log_probs([u.load(recognizer.sample_rate) for u in utterances])
+    everything = recognizer.hear([u.load(recognizer.sample_rate) for u in utterances])
     hypotheses = {
-        way: {
-            u.id: decode(other, way, log_probs)
-            for u, log_probs in zip(tqdm(utterances, way, disable=not progress, leave=False), outputs, strict=True)
+        name: {
+            u.id: way(heard).text
+            for u, heard in zip(tqdm(utterances, name, disable=not progress, leave=False), everything, strict=True)
         }
-        for way, other in ways(recognizer).items()
+        for name, way in ways(recognizer).items()
     }
     return Evaluation({u.id: u.text for u in utterances}, hypotheses, {u.id: u.speaker for u in utterances})
 
 
-def decode(recognizer: Recognizer, way: str, log_probs: np.ndarray) -> str:
-    """The words in `log_probs (T, V)`."""
-    return recognizer.greedy(log_probs).text if way == "greedy" else recognizer.decode(log_probs)[0].text
-
-
 def dev_metrics(recognizer: Recognizer, utterances: Sequence[Utterance]) -> dict[str, float]:
-    """For the training log: greedy WER (of phones, for a phone tokenizer), CER and the share of blank frames."""
+    """For the training log: WER of the greediest search (of phones, for a phone tokenizer), CER, and with CTC the share
+    of blank frames."""
     if not utterances:
         return {}
-    outputs = recognizer.log_probs([u.load(recognizer.sample_rate) for u in utterances])
+    everything = recognizer.hear([u.load(recognizer.sample_rate) for u in utterances])
     said = {u.id: recognizer.spoken(u.text) for u in utterances}
-    heard = {u.id: recognizer.greedy(log_probs).text for u, log_probs in zip(utterances, outputs, strict=True)}
-    blank = sum(int((o.argmax(axis=1) == 0).sum()) for o in outputs) / sum(len(o) for o in outputs)
-    return {"dev_wer": score.wer(said, heard), "dev_cer": score.cer(said, heard), "blank": blank}
+    blank = {}
+    if recognizer.model.ctc is not None:
+        answers = [recognizer.greedy(heard.log_probs) for heard in everything]
+        silent = sum(int((heard.log_probs.argmax(axis=1) == 0).sum()) for heard in everything)
+        blank = {"blank": silent / sum(len(heard.log_probs) for heard in everything)}
+    else:
+        answers = [recognizer.attend(heard, AttentionOptions(beam=1))[0] for heard in everything]
+    found = {u.id: answer.text for u, answer in zip(utterances, answers, strict=True)}
+    return {"dev_wer": score.wer(said, found), "dev_cer": score.cer(said, found), **blank}

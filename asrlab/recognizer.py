@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from asrlab import audio, config
 from asrlab.checkpoint import write_whole
 from asrlab.decode import BeamDecoder, BeamOptions, Hypothesis, Word, greedy
+from asrlab.decode.attention import AttentionBeam, AttentionOptions
 from asrlab.errors import AsrlabError
 from asrlab.features import FrontEnd, FrontEndOptions
 from asrlab.lm import NGram
@@ -34,6 +35,14 @@ class Transcript:
     text: str
     words: tuple[Word, ...]  # with times in seconds from the beginning of the recording
     segments: tuple[tuple[float, float], ...]  # the stretches of speech that were found, in seconds
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What the model makes of one recording, before any text."""
+
+    frames: torch.Tensor  # (T, D) encoded speech, for an attention head
+    log_probs: np.ndarray | None  # (T, V) in nats, of the CTC head; None if the model has none
 
 
 class Recognizer:
@@ -89,23 +98,31 @@ class Recognizer:
         return Recognizer(self.front_end.options, self.model, self.tokenizer, beam or self.beam, lm, lexicon)
 
     @torch.inference_mode()
-    def log_probs(self, waveforms: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Log-probabilities `(T, V)` in nats of each waveform `(N,)`, which is at `sample_rate`; batched by length.
+    def hear(self, waveforms: Sequence[np.ndarray]) -> list[Heard]:
+        """Run the model on waveforms `(N,)` at `sample_rate`, batched by length.
 
-        Raises AsrlabError if a waveform is shorter than one analysis window, or the model has no CTC head.
+        Raises AsrlabError if a waveform is shorter than one analysis window.
         """
-        if self.model.ctc is None:
-            raise AsrlabError("this model has an attention head alone (ctc_weight=0): it has no CTC to decode")
         self.model.eval()
-        found: list[np.ndarray] = [np.empty(0)] * len(waveforms)
+        found: dict[int, Heard] = {}
         for indices in _batches([len(w) / self.sample_rate for w in waveforms]):
             tensors = [torch.as_tensor(waveforms[i], dtype=torch.float32) for i in indices]
             lengths = torch.tensor([len(t) for t in tensors])
             padded = torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True).to(self.device)
             output = self.model(*self.front_end(padded, lengths))
-            for i, log_probs, length in zip(indices, output.log_probs, output.lengths.tolist(), strict=True):
-                found[i] = log_probs[:length].cpu().numpy()
-        return found
+            for row, (i, length) in enumerate(zip(indices, output.lengths.tolist(), strict=True)):
+                log_probs = None if output.log_probs is None else output.log_probs[row, :length].cpu().numpy()
+                found[i] = Heard(output.frames[row, :length], log_probs)
+        return [found[i] for i in range(len(waveforms))]
+
+    def log_probs(self, waveforms: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Log-probabilities `(T, V)` in nats of the CTC head for each waveform `(N,)`, which is at `sample_rate`.
+
+        Raises AsrlabError if a waveform is shorter than one analysis window, or the model has no CTC head.
+        """
+        if self.model.ctc is None:
+            raise AsrlabError("this model has an attention head alone (ctc_weight=0): decode it with attend()")
+        return [heard.log_probs for heard in self.hear(waveforms)]
 
     def greedy(self, log_probs: np.ndarray) -> Hypothesis:
         """The best path alone: no search, no language model."""
@@ -114,6 +131,20 @@ class Recognizer:
     def decode(self, log_probs: np.ndarray) -> list[Hypothesis]:
         """Beam search with this recogniser's language model and lexicon; the best first."""
         return self.decoder.decode(log_probs)
+
+    def attend(self, heard: Heard, options: AttentionOptions | None = None, joint: bool = True) -> list[Hypothesis]:
+        """Beam search over the attention head, with `joint` together with CTC where the model has it; the best first.
+
+        Raises AsrlabError if the model has no attention head.
+        """
+        if self.model.decoder is None:
+            raise AsrlabError("this model has a CTC head alone (ctc_weight=1): decode it with decode()")
+        beam = AttentionBeam(self.model.decoder, self.tokenizer, options or AttentionOptions(), self.frame_seconds)
+        return beam.decode(heard.frames, heard.log_probs if joint else None)
+
+    def best(self, heard: Heard) -> Hypothesis:
+        """The answer of the best search that this recogniser has: CTC with its language model, or else attention."""
+        return (self.attend(heard) if heard.log_probs is None else self.decode(heard.log_probs))[0]
 
     def spoken(self, text: str) -> str:
         """`text` in the units that `greedy` answers with: words, or phones for a phone tokenizer."""
@@ -142,7 +173,7 @@ class Recognizer:
             raise AsrlabError(f"{name}: silent (largest amplitude {peak:g} of 1); check the microphone or the file")
         segments = self._segments(samples, max_seconds)
         pieces = [samples[round(a * self.sample_rate) : round(b * self.sample_rate)] for a, b in segments]
-        best = [self.decode(log_probs)[0] for log_probs in self.log_probs(pieces)]
+        best = [self.best(heard) for heard in self.hear(pieces)]
         words = tuple(
             Word(word.text, word.start + begin, word.end + begin, word.confidence)
             for (begin, _), hypothesis in zip(segments, best, strict=True)

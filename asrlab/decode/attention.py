@@ -1,0 +1,207 @@
+"""Beam search over a decoder that spells one token after the other, alone or together with CTC.
+
+The decoder is anything with `start(memory, lengths) -> state`, `step(state, tokens) -> (log_probs, state)` and
+`state.select(rows)`, as `asrlab.models.AttentionDecoder`. Token 0 begins and ends every text.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from asrlab.compiled import compiled
+from asrlab.decode.align import align, timed_words
+from asrlab.decode.hypothesis import Hypothesis, Word, check_log_probs, marks_words, split_words
+from asrlab.errors import AsrlabError
+
+END = 0
+SLACK = 5.0  # nats by which an unfinished text may lag behind the best finished one and still be pursued
+
+
+@dataclass(frozen=True)
+class AttentionOptions:
+    """How an `AttentionBeam` searches; all scores in nats."""
+
+    beam: int = 8  # texts pursued at a time
+    ctc_weight: float = 0.3  # share of CTC in the score, where its log-probabilities are given
+    length_bonus: float = 0.3  # added for each token: without it short texts win, since every token costs
+    tokens_per_frame: float = 1.0  # longest text, in tokens for each encoded frame: a guard against endless loops
+    nbest: int = 1  # hypotheses returned, at most
+
+    def __post_init__(self):
+        if self.beam < 1 or self.nbest < 1:
+            raise AsrlabError(f"beam={self.beam}, nbest={self.nbest}: pass 1 or more")
+        if not 0 <= self.ctc_weight <= 1:
+            raise AsrlabError(f"ctc_weight={self.ctc_weight}: pass a share from 0 to 1")
+        if not self.tokens_per_frame > 0:
+            raise AsrlabError(f"tokens_per_frame={self.tokens_per_frame}: pass a number above 0")
+
+
+@dataclass
+class _Text:
+    """A beginning of an answer."""
+
+    tokens: tuple[int, ...]
+    attention: float  # log-probability by the decoder
+    ctc: float  # log-probability, by CTC, of all texts that begin so
+    paths: np.ndarray | None  # (T, 2) CTC's forward scores of this beginning, its last frame a token or a blank
+
+
+class AttentionBeam:
+    """One-pass joint decoding (Watanabe et al. 2017, "Hybrid CTC/Attention Architecture for End-to-End Speech
+    Recognition").
+
+    A text scores  (1 - w) log P_attention + w log P_ctc + length_bonus |tokens|,  with w = 0 where there is no CTC.
+    """
+
+    def __init__(self, decoder, tokenizer, options: AttentionOptions = AttentionOptions(), frame_seconds: float = 0.04):
+        self.decoder, self.tokenizer, self.options, self.frame_seconds = decoder, tokenizer, options, frame_seconds
+
+    @torch.inference_mode()
+    def decode(self, memory: Tensor, log_probs: np.ndarray | None = None) -> list[Hypothesis]:
+        """Decode one utterance.
+
+        Args:
+            memory: (T, D) encoded speech, on the decoder's device.
+            log_probs: (T, V) of a CTC head over the same frames, for joint decoding.
+
+        Returns:
+            At most `options.nbest` hypotheses, best first. Parts: "attention" and, where it was given, "ctc". Word
+            times come from the CTC alignment, or else from where the attention looked.
+
+        Raises:
+            AsrlabError: no frames, or log_probs that do not fit.
+        """
+        if memory.ndim != 2 or not len(memory):
+            raise AsrlabError(f"memory {tuple(memory.shape)}: pass the encoded frames of one utterance, (T, D), T >= 1")
+        if log_probs is not None:
+            log_probs, _ = check_log_probs(log_probs, len(self.tokenizer.tokens))
+            log_probs = log_probs.astype(np.float64)
+        finished = self._search(memory, log_probs)
+        finished.sort(key=self._score, reverse=True)
+        return [self._hypothesis(text, memory, log_probs) for text in finished[: self.options.nbest]]
+
+    def _search(self, memory: Tensor, log_probs: np.ndarray | None) -> list[_Text]:
+        state = self.decoder.start(memory[None], torch.tensor([len(memory)], device=memory.device))
+        active = [_Text((), 0.0, 0.0, None if log_probs is None else _empty_paths(log_probs))]
+        finished: list[_Text] = []
+        for _ in range(max(1, int(self.options.tokens_per_frame * len(memory)))):
+            last = torch.tensor([text.tokens[-1] if text.tokens else END for text in active], device=memory.device)
+            step, state = self.decoder.step(state, last)
+            step = step.double().cpu().numpy()
+            finished += [self._finish(text, row[END]) for text, row in zip(active, step, strict=True)]
+            grown = [(i, t) for i, text in enumerate(active) for t in self._grow(text, step[i], log_probs)]
+            grown.sort(key=lambda pair: self._score(pair[1]), reverse=True)
+            best = max(map(self._score, finished))
+            grown = [pair for pair in grown[: self.options.beam] if self._score(pair[1]) > best - SLACK]
+            if not grown:
+                break
+            state = state.select(torch.tensor([i for i, _ in grown], device=memory.device))
+            active = [text for _, text in grown]
+        return finished
+
+    def _score(self, text: _Text) -> float:
+        weight = 0.0 if text.paths is None else self.options.ctc_weight
+        acoustic = (1 - weight) * text.attention + (weight * text.ctc if weight else 0.0)
+        return acoustic + self.options.length_bonus * len(text.tokens)
+
+    def _finish(self, text: _Text, end: float) -> _Text:
+        ctc = text.ctc if text.paths is None else float(np.logaddexp(*text.paths[-1]))
+        return replace(text, attention=text.attention + float(end), ctc=ctc)
+
+    def _grow(self, text: _Text, step: np.ndarray, log_probs: np.ndarray | None) -> list[_Text]:
+        """The text with one more token, for the tokens that the decoder finds likeliest."""
+        tokens = 1 + np.argsort(-step[1:], kind="stable")[: 2 * self.options.beam]
+        if log_probs is None:
+            return [_Text((*text.tokens, int(v)), text.attention + float(step[v]), 0.0, None) for v in tokens]
+        last = text.tokens[-1] if text.tokens else -1
+        scores, paths = _extend(log_probs, text.paths, last, tokens)
+        return [
+            _Text((*text.tokens, int(v)), text.attention + float(step[v]), float(scores[k]), paths[k])
+            for k, v in enumerate(tokens)
+            if scores[k] > -np.inf
+        ]
+
+    def _hypothesis(self, text: _Text, memory: Tensor, log_probs: np.ndarray | None) -> Hypothesis:
+        parts = {"attention": text.attention} | ({} if log_probs is None else {"ctc": text.ctc})
+        spans = split_words([self.tokenizer.tokens[v] for v in text.tokens], marks_words(self.tokenizer.tokens))
+        if not spans:
+            words: tuple[Word, ...] = ()
+        elif log_probs is not None and text.ctc > -np.inf:
+            frames, posteriors, _ = align(log_probs, text.tokens)
+            words = timed_words(frames, posteriors, spans, self.frame_seconds)
+        else:
+            words = self._looked_at(text.tokens, spans, memory)
+        return Hypothesis(" ".join(w for w, _, _ in spans), text.tokens, self._score(text), parts, words)
+
+    def _looked_at(self, tokens: Sequence[int], spans: list[tuple[str, int, int]], memory: Tensor) -> tuple[Word, ...]:
+        """Words timed by the frames at which the decoder looked hardest, with the mean probability of their tokens."""
+        targets = torch.tensor([tokens], device=memory.device)
+        logits, weights = self.decoder(memory[None], torch.tensor([len(memory)], device=memory.device), targets)
+        frames = weights[0].argmax(dim=1).tolist()
+        sure = logits[0].float().log_softmax(dim=-1)[torch.arange(len(tokens)), list(tokens)].tolist()
+        return tuple(
+            Word(
+                text,
+                min(frames[a:b]) * self.frame_seconds,
+                (max(frames[a:b]) + 1) * self.frame_seconds,
+                float(np.exp(np.mean(sure[a:b]))),
+            )
+            for text, a, b in spans
+        )
+
+
+@torch.inference_mode()
+def rescore(hypotheses: Sequence[Hypothesis], decoder, memory: Tensor, weight: float = 0.5) -> list[Hypothesis]:
+    """The hypotheses of another search, with `weight` times the decoder's log-probability added; the best first.
+
+    Two passes: CTC proposes, attention, which sees whole texts, decides (Watanabe et al. 2017, section II-C).
+
+    Args:
+        hypotheses: from `BeamDecoder.decode` with nbest > 1, of the same tokens as the decoder.
+        memory: (T, D) encoded speech.
+        weight: factor on the decoder's score, 0 or more.
+    """
+    found = []
+    length = torch.tensor([len(memory)], device=memory.device)
+    for hypothesis in hypotheses:
+        targets = torch.tensor([hypothesis.tokens], dtype=torch.long, device=memory.device)
+        log_probs = decoder(memory[None], length, targets)[0][0].float().log_softmax(dim=-1)
+        spelled = [*hypothesis.tokens, END]
+        attention = float(log_probs[torch.arange(len(spelled)), spelled].double().sum())
+        parts = {**hypothesis.parts, "attention": attention}
+        found.append(replace(hypothesis, score=hypothesis.score + weight * attention, parts=parts))
+    return sorted(found, key=lambda h: h.score, reverse=True)
+
+
+def _empty_paths(log_probs: np.ndarray) -> np.ndarray:
+    """Forward scores of the empty text: blanks alone."""
+    paths = np.full((len(log_probs), 2), -np.inf)
+    paths[:, 1] = np.cumsum(log_probs[:, 0])
+    return paths
+
+
+@compiled
+def _extend(log_probs, paths, last, tokens):
+    """CTC scores of a text with one more token (Watanabe et al. 2017, algorithm 2), for several tokens.
+
+    Returns the log-probability of all texts that begin so, (K,), and the forward scores of each beginning, (K, T, 2).
+    """
+    frames = log_probs.shape[0]
+    scores = np.empty(len(tokens))
+    new = np.empty((len(tokens), frames, 2))
+    for k in range(len(tokens)):
+        token = tokens[k]
+        first = log_probs[0, token] if last == -1 else -np.inf
+        spoken, silent, total = first, -np.inf, first
+        new[k, 0, 0], new[k, 0, 1] = spoken, silent
+        for t in range(1, frames):
+            before = paths[t - 1, 1] if token == last else np.logaddexp(paths[t - 1, 0], paths[t - 1, 1])
+            silent = np.logaddexp(silent, spoken) + log_probs[t, 0]
+            spoken = np.logaddexp(spoken, before) + log_probs[t, token]
+            total = np.logaddexp(total, before + log_probs[t, token])
+            new[k, t, 0], new[k, t, 1] = spoken, silent
+        scores[k] = total
+    return scores, new
