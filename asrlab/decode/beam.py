@@ -164,10 +164,10 @@ class BeamDecoder:
             text = " ".join(word for word, _, _ in words)
             if text in found:
                 continue
-            spans, _ = align(log_probs, tokens)
-            ids, score = tokens.tolist(), float(scores[i])
-            timed = timed_words(log_probs, spans, ids, words, self.frame_seconds)
-            found[text] = Hypothesis(text, tuple(ids), score, self._parts(score, words), timed)
+            spans, posteriors, _ = align(log_probs, tokens)
+            timed = timed_words(spans, posteriors, words, self.frame_seconds)
+            score = float(scores[i])
+            found[text] = Hypothesis(text, tuple(tokens.tolist()), score, self._parts(score, words), timed)
             if len(found) == self.options.nbest:
                 break
         return list(found.values())

@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from asrlab.compiled import compiled
 
 LOWEST = -1e30  # nats: what is less likely is impossible
 
@@ -24,7 +25,7 @@ class Frames(NamedTuple):
     silent: np.ndarray  # (F,) bool, a run of frames that are surely blank
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _sort_descending(value, token):
     """Sort values and their tokens in place: shell sort, which is short and fast at these sizes."""
     gap = 1
@@ -43,7 +44,7 @@ def _sort_descending(value, token):
         gap //= 3
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def partition(value, token, keep):
     """Bring the `keep` largest values to the front (quickselect), and their tokens with them."""
     low, high = 0, len(value) - 1
@@ -68,7 +69,7 @@ def partition(value, token, keep):
             return
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def select_frames(log_probs, best, token_threshold, max_tokens, blank_threshold):
     """Choose frames and tokens.
 

@@ -27,7 +27,8 @@ def greedy(log_probs: np.ndarray, tokenizer, frame_seconds: float = 0.04) -> Hyp
     spoken = path[changed] != 0
     tokens = tuple(int(v) for v in path[changed][spoken])
     spans = np.stack([changed[spoken], ends[spoken]], axis=1)
+    posteriors = [np.exp(best[a : b + 1], dtype=np.float64).mean() for a, b in spans]
     said = split_words([tokenizer.tokens[v] for v in tokens], marks_words(tokenizer.tokens))
-    words = timed_words(log_probs, spans, tokens, said, frame_seconds)
+    words = timed_words(spans, posteriors, said, frame_seconds)
     score = float(best.sum(dtype=np.float64))
     return Hypothesis(" ".join(w.text for w in words), tokens, score, {"ctc": score}, words)

@@ -35,7 +35,7 @@ class Prefix(NamedTuple):
 
 
 class ReferenceDecoder:
-    """`BeamDecoder`, to be read.  Same arguments (the lexicon as word -> spellings) and same hypotheses, without times."""
+    """`BeamDecoder`, to be read: the same arguments (the lexicon as word -> spellings) and hypotheses, without times."""
 
     def __init__(
         self,

@@ -12,8 +12,8 @@ Compiling took 28 s before all integers here were int64 (a function is compiled 
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from asrlab.compiled import compiled
 from asrlab.decode.frames import partition
 from asrlab.decode.words import OUTSIDE, ROOT, child_of, walk
 from asrlab.lm.ngram import END_ID, UNKNOWN_ID, score_word
@@ -21,6 +21,7 @@ from asrlab.lm.ngram import END_ID, UNKNOWN_ID, score_word
 # Columns of the two tables that hold the nodes; BEAM is a node's position in the beam, or NONE.
 PARENT, TOKEN, WORD, PLACE, STATE, CHILD, SIBLING, BEAM = range(8)
 FACTOR, CLOSE = range(2)
+SOURCE, S_TOKEN, S_WORD, S_PLACE = range(4)  # columns of the candidates' table
 NONE = -1  # no word, no node; as a candidate's token: the prefix itself stays
 TOKENS, OPEN, LEXICON = range(3)  # what a search knows of words: nothing, their boundaries, a closed list
 RESCALE_BELOW = 1e-60
@@ -36,19 +37,7 @@ class Weights(NamedTuple):
     exp_ahead: np.ndarray  # its exponential
 
 
-class Candidates(NamedTuple):
-    """Prefixes that compete for the next beam: entry i has score value[i], all else is in slot order[i]."""
-
-    value: np.ndarray
-    order: np.ndarray
-    source: np.ndarray  # position in the beam of the prefix itself (token NONE) or of its parent
-    token: np.ndarray
-    word: np.ndarray
-    place: np.ndarray
-    factor: np.ndarray
-
-
-@njit(cache=True, nogil=True)
+@compiled
 def _close(trie, lm, weights, entry, state):
     """Close word `entry` of the trie (OUTSIDE: an unknown word): what it adds in nats, and the next LM state."""
     lm_word = UNKNOWN_ID if entry == OUTSIDE else int(trie.lm_word[entry])
@@ -59,7 +48,7 @@ def _close(trie, lm, weights, entry, state):
     return gain, after
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _word_at(trie, place):
     """The word entry that letters spell at a place, or OUTSIDE."""
     if place == OUTSIDE or trie.word_first[place] == trie.word_first[place + 1]:
@@ -67,7 +56,7 @@ def _word_at(trie, place):
     return trie.word_first[place]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _close_factor(trie, lm, weights, ints, reals, node, entry):
     """Factor on closing a word at a node, where it takes back the look-ahead; kept on the node for its first word."""
     place = ints[node, PLACE]
@@ -80,7 +69,7 @@ def _close_factor(trie, lm, weights, ints, reals, node, entry):
     return factor
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _find(ints, parent, token, word):
     """The child of a node with this token and closed word, or NONE."""
     node = ints[parent, CHILD]
@@ -89,21 +78,31 @@ def _find(ints, parent, token, word):
     return node
 
 
-@njit(cache=True, nogil=True)
-def _push(pool, count, value, source, token, word, place, factor):
-    """Add a candidate; returns how many there are."""
-    slot = pool.order[count]
-    pool.value[count] = value
-    pool.source[slot] = source
-    pool.token[slot] = token
-    pool.word[slot] = word
-    pool.place[slot] = place
-    pool.factor[slot] = factor
+@compiled
+def _push(value, order, slots, factors, count, score, source, token, word, place, factor):
+    """Add a candidate for the next beam: its score goes to value[count], all else to slot order[count].
+
+    `source` is the position in the beam of the prefix itself (token NONE) or of its parent.
+    """
+    value[count] = score
+    slot = order[count]
+    slots[slot, SOURCE], slots[slot, S_TOKEN], slots[slot, S_WORD], slots[slot, S_PLACE] = source, token, word, place
+    factors[slot] = factor
     return count + 1
 
 
-@njit(cache=True, nogil=True)
-def _extend_tokens(pool, count, cut, i, base, repeat, last, tokens, probs, mark, stamp):
+@compiled
+def _prune(value, order, count, beam, keep_above):
+    """Keep the best candidates; the value up to which nothing more can survive."""
+    partition(value[:count], order[:count], beam)
+    top, least = 0.0, np.inf
+    for k in range(beam):
+        top, least = max(top, value[k]), min(least, value[k])
+    return max(top * keep_above, least)
+
+
+@compiled
+def _extend_tokens(value, order, slots, factors, count, cut, i, base, repeat, last, tokens, probs, mark, stamp):
     """Candidates from the prefix at position i where words do not matter.
 
     `base` is the prefix' probability, `repeat` that of its paths that end in blank, `last` its last token; a token
@@ -113,65 +112,66 @@ def _extend_tokens(pool, count, cut, i, base, repeat, last, tokens, probs, mark,
         if base * probs[k] <= cut:
             break
         token = tokens[k]
-        value = probs[k] * (repeat if token == last else base)
-        if value > cut and mark[token] != stamp:
-            count = _push(pool, count, value, i, token, NONE, ROOT, 1.0)
+        score = probs[k] * (repeat if token == last else base)
+        if score > cut and mark[token] != stamp:
+            count = _push(value, order, slots, factors, count, score, i, token, NONE, ROOT, 1.0)
     return count
 
 
-@njit(cache=True, nogil=True)
-def _extend_open(pool, count, cut, i, base, repeat, last, tokens, probs, mark, stamp, trie, weights, place, close):
+@compiled
+def _extend_open(value, order, slots, factors, count, cut, i, base, repeat, last, tokens, probs, mark, stamp,
+                 starts, first, symbol, child, from_root, letters_first, letters, exp_ahead, place, close):
     """Candidates from one prefix in an open vocabulary: letters go on or leave the trie, a word mark closes."""
-    bound = max(1.0, close)
+    bound, here = base * max(1.0, close), 1.0 / exp_ahead[place]
     for k in range(len(tokens)):
-        if base * probs[k] * bound <= cut:
+        if bound * probs[k] <= cut:
             break
         token = tokens[k]
-        starts = trie.starts[token]
-        value = probs[k] * (repeat if token == last else base)
-        if starts:
-            value *= close
-        if value <= cut or mark[token] == stamp:
+        before, factor = place, here
+        if starts[token]:
+            before, factor = ROOT, close
+        score = probs[k] * (repeat if token == last else base) * factor
+        if score * exp_ahead[before] <= cut or mark[token] == stamp:
             continue
-        before = ROOT if starts else place
-        after = walk(trie, before, token)
-        factor = weights.exp_ahead[after] / weights.exp_ahead[before]
-        if value * factor > cut:
-            count = _push(pool, count, value * factor, i, token, NONE, after, close * factor if starts else factor)
+        after = walk(first, symbol, child, from_root, letters_first, letters, before, token)
+        factor *= exp_ahead[after]
+        score *= exp_ahead[after]
+        if score > cut:
+            count = _push(value, order, slots, factors, count, score, i, token, NONE, after, factor)
     return count
 
 
-@njit(cache=True, nogil=True)
-def _extend_lexicon(pool, count, cut, i, base, repeat, last, tokens, probs, mark, stamp, trie, weights, place, close,
-                    entry, ints, node, prob):
+@compiled
+def _extend_lexicon(value, order, slots, factors, count, cut, i, base, repeat, last, tokens, probs, mark, stamp,
+                    first, symbol, child, from_root, exp_ahead, place, close, entry, ints, node, prob):
     """Candidates from one prefix with a lexicon: on from `place` in the trie, which is the root if a word closed."""
-    arc, end = trie.first[place], trie.first[place + 1]
+    arc, end = first[place], first[place + 1]
     by_arc = end - arc < len(tokens)
-    back = close / weights.exp_ahead[place]
+    back = close / exp_ahead[place]
     for k in range(end - arc if by_arc else len(tokens)):
         if by_arc:
-            token, after = trie.symbol[arc + k], trie.child[arc + k]
+            token, after = symbol[arc + k], child[arc + k]
             chance = prob[token]
         else:
             token, chance = tokens[k], probs[k]
             if base * chance * close <= cut:
                 break
-            after = child_of(trie, place, token)
-        if after == OUTSIDE:
-            continue
-        factor = back * weights.exp_ahead[after]
-        value = chance * (repeat if token == last else base) * factor
-        if value <= cut:
+            after = child_of(first, symbol, child, from_root, place, token)
+            if after == OUTSIDE:
+                continue
+        factor = back * exp_ahead[after]
+        score = chance * (repeat if token == last else base) * factor
+        if score <= cut:
             continue
         if mark[token] == stamp:
-            child = _find(ints, node, token, entry)
-            if child >= 0 and ints[child, BEAM] >= 0:
+            there = _find(ints, node, token, entry)
+            if there >= 0 and ints[there, BEAM] >= 0:
                 continue
-        count = _push(pool, count, value, i, token, entry, after, factor)
+        count = _push(value, order, slots, factors, count, score, i, token, entry, after, factor)
     return count
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _grow(ints, reals):
     """Tables with twice the room.  Copied in loops: assigning slices takes seconds to compile."""
     more_ints, more_reals = np.empty((2 * len(ints), 8), np.int64), np.empty((2 * len(reals), 2))
@@ -183,7 +183,7 @@ def _grow(ints, reals):
     return more_ints, more_reals
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _make(ints, reals, node, trie, lm, weights, mode, parent, token, entry, place, factor):
     """A new node, first among its parent's children."""
     before, state = ints[parent, PLACE], ints[parent, STATE]
@@ -203,17 +203,7 @@ def _make(ints, reals, node, trie, lm, weights, mode, parent, token, entry, plac
     reals[node, CLOSE] = -1.0
 
 
-@njit(cache=True, nogil=True)
-def _prune(pool, count, beam, keep_above):
-    """Keep the best candidates; the value up to which nothing more can survive."""
-    partition(pool.value[:count], pool.order[:count], beam)
-    top, least = 0.0, np.inf
-    for k in range(beam):
-        top, least = max(top, pool.value[k]), min(least, pool.value[k])
-    return max(top * keep_above, least)
-
-
-@njit(cache=True, nogil=True)
+@compiled
 def _ends(trie, mode, place):
     """The words that may end at a place, as a range of word entries; one entry of NONE where none needs to."""
     if mode == TOKENS or place == ROOT:
@@ -224,7 +214,7 @@ def _ends(trie, mode, place):
     return entry, entry + 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _finish(trie, lm, weights, mode, ints, nodes, blank, spoken, scale):
     """Close the last word of every prefix in the beam, and the sentence: prefixes, word entries closed, scores."""
     count = 0
@@ -249,7 +239,7 @@ def _finish(trie, lm, weights, mode, ints, nodes, blank, spoken, scale):
     return out_nodes, out_words, out_scores
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def search(frames, trie, lm, start, weights, mode, beam, beam_threshold):
     """Run the beam search over all frames.
 
@@ -280,36 +270,43 @@ def search(frames, trie, lm, start, weights, mode, beam, beam_threshold):
     size = len(trie.starts)
     enough = 2 * beam + 64  # candidates at which the hopeless are thrown out
     many = enough + size + 1
-    pool = Candidates(np.empty(many), np.empty(many, np.int64), np.empty(many, np.int64), np.empty(many, np.int64),
-                      np.empty(many, np.int64), np.empty(many, np.int64), np.empty(many))
+    value, order = np.empty(many), np.empty(many, np.int64)
+    slots, factors = np.empty((many, 4), np.int64), np.empty(many)
     for k in range(many):
-        pool.order[k] = k
+        order[k] = k
     prob, mark, stamp = np.empty(size), np.empty(size, np.int64), 0
     for v in range(size):
         prob[v], mark[v] = 0.0, stamp
     scale, keep_above = 0.0, np.exp(-beam_threshold)
 
+    # Fields as variables: to read a field of a tuple counts a reference, atomically, which is slow in a loop.
+    silent, f_scale, f_blank, f_first, f_token, f_prob = (
+        frames.silent, frames.scale, frames.blank, frames.first, frames.token, frames.prob)
+    starts, first, symbol, branch, from_root, word_first, letters_first, letters, exp_ahead = (
+        trie.starts, trie.first, trie.symbol, trie.child, trie.from_root, trie.word_first, trie.letters_first,
+        trie.letters, weights.exp_ahead)
+
     for f in range(frames.count):
-        scale += frames.scale[f]
-        if frames.silent[f]:
+        scale += f_scale[f]
+        if silent[f]:
             for i in range(active):
                 blank[i] += spoken[i]
                 spoken[i] = 0.0
             continue
-        tokens = frames.token[frames.first[f] : frames.first[f + 1]]
-        probs = frames.prob[frames.first[f] : frames.first[f + 1]]
+        tokens, probs = f_token[f_first[f] : f_first[f + 1]], f_prob[f_first[f] : f_first[f + 1]]
         any_start = False
         for k in range(len(tokens)):
             prob[tokens[k]] = probs[k]
-            any_start |= trie.starts[tokens[k]]
+            any_start |= starts[tokens[k]]
 
         # Prefixes that stay: by blank, by their last token again, or reached from their parent.
-        child[:active] = NONE
         count, top, least = 0, 0.0, np.inf
+        for i in range(active):
+            child[i] = NONE
         for i in range(active):
             node = nodes[i]
             token, parent = ints[node, TOKEN], ints[node, PARENT]
-            stay_blank[i] = (blank[i] + spoken[i]) * frames.blank[f]
+            stay_blank[i] = (blank[i] + spoken[i]) * f_blank[f]
             stay_spoken[i] = spoken[i] * prob[token]
             j = ints[parent, BEAM] if parent >= 0 else NONE
             if j >= 0:
@@ -317,9 +314,9 @@ def search(frames, trie, lm, start, weights, mode, beam, beam_threshold):
                 child[j] = i
                 mass = blank[j] if token == ints[parent, TOKEN] else blank[j] + spoken[j]
                 stay_spoken[i] += mass * prob[token] * reals[node, FACTOR]
-            value = stay_blank[i] + stay_spoken[i]
-            count = _push(pool, count, value, i, NONE, NONE, ROOT, 1.0)
-            top, least = max(top, value), min(least, value)
+            score = stay_blank[i] + stay_spoken[i]
+            count = _push(value, order, slots, factors, count, score, i, NONE, NONE, ROOT, 1.0)
+            top, least = max(top, score), min(least, score)
         cut = max(top * keep_above, least) if active == beam else top * keep_above
 
         # And their children that are not in the beam.
@@ -327,38 +324,41 @@ def search(frames, trie, lm, start, weights, mode, beam, beam_threshold):
             node = nodes[i]
             place, base, repeat, last = ints[node, PLACE], blank[i] + spoken[i], blank[i], ints[node, TOKEN]
             if count > enough:
-                count, cut = beam, _prune(pool, count, beam, keep_above)
+                count, cut = beam, _prune(value, order, count, beam, keep_above)
             stamp += 1
             k = child[i]
             while k >= 0:
                 mark[ints[nodes[k], TOKEN]] = stamp
                 k = sibling[k]
             if mode == TOKENS:
-                count = _extend_tokens(pool, count, cut, i, base, repeat, last, tokens, probs, mark, stamp)
+                count = _extend_tokens(value, order, slots, factors, count, cut, i, base, repeat, last, tokens, probs,
+                                       mark, stamp)
             elif mode == OPEN:
                 close = 1.0
                 if any_start and place != ROOT:
                     close = _close_factor(trie, lm, weights, ints, reals, node, _word_at(trie, place))
-                count = _extend_open(pool, count, cut, i, base, repeat, last, tokens, probs, mark, stamp,
-                                     trie, weights, place, close)
+                count = _extend_open(value, order, slots, factors, count, cut, i, base, repeat, last, tokens, probs,
+                                     mark, stamp, starts, first, symbol, branch, from_root, letters_first, letters,
+                                     exp_ahead, place, close)
             else:
-                low, high = trie.word_first[place], trie.word_first[place + 1]
-                for k in range(low - 1, high):
-                    entry, close, begin = NONE, 1.0, place
-                    if k >= low:
-                        entry, close, begin = k, _close_factor(trie, lm, weights, ints, reals, node, k), ROOT
-                        if count > enough:
-                            count, cut = beam, _prune(pool, count, beam, keep_above)
-                    count = _extend_lexicon(pool, count, cut, i, base, repeat, last, tokens, probs, mark, stamp, trie,
-                                            weights, begin, close, entry, ints, node, prob)
+                count = _extend_lexicon(value, order, slots, factors, count, cut, i, base, repeat, last, tokens, probs,
+                                        mark, stamp, first, symbol, branch, from_root, exp_ahead, place, 1.0, NONE,
+                                        ints, node, prob)
+                for entry in range(word_first[place], word_first[place + 1]):
+                    if count > enough:
+                        count, cut = beam, _prune(value, order, count, beam, keep_above)
+                    close = _close_factor(trie, lm, weights, ints, reals, node, entry)
+                    count = _extend_lexicon(value, order, slots, factors, count, cut, i, base, repeat, last, tokens,
+                                            probs, mark, stamp, first, symbol, branch, from_root, exp_ahead, ROOT,
+                                            close, entry, ints, node, prob)
         if count > beam:
-            count, cut = beam, _prune(pool, count, beam, keep_above)
+            count, cut = beam, _prune(value, order, count, beam, keep_above)
         for k in range(len(tokens)):
             prob[tokens[k]] = 0.0
 
         top = 0.0
         for k in range(count):
-            top = max(top, pool.value[k])
+            top = max(top, value[k])
         cut, rescale = top * keep_above, 1.0
         if 0.0 < top < RESCALE_BELOW:
             rescale = 1.0 / top
@@ -367,26 +367,26 @@ def search(frames, trie, lm, start, weights, mode, beam, beam_threshold):
             ints[nodes[i], BEAM] = NONE
         kept = 0
         for k in range(count):
-            if pool.value[k] < cut or pool.value[k] == 0.0:
+            if value[k] < cut or value[k] == 0.0:
                 continue
-            slot = pool.order[k]
-            i, token = pool.source[slot], pool.token[slot]
+            slot = order[k]
+            i, token = slots[slot, SOURCE], slots[slot, S_TOKEN]
             node = nodes[i]
             if token == NONE:
                 new_blank[kept] = stay_blank[i] * rescale
                 new_spoken[kept] = stay_spoken[i] * rescale
             else:
-                parent, word = node, pool.word[slot]
+                parent, word = node, slots[slot, S_WORD]
                 node = _find(ints, parent, token, word)
                 if node < 0:
                     if used == len(ints):  # never full: a full table would drop prefixes without a word
                         ints, reals = _grow(ints, reals)
                     node = used
                     used += 1
-                    _make(ints, reals, node, trie, lm, weights, mode, parent, token, word, pool.place[slot],
-                          pool.factor[slot])
+                    _make(ints, reals, node, trie, lm, weights, mode, parent, token, word, slots[slot, S_PLACE],
+                          factors[slot])
                 new_blank[kept] = 0.0
-                new_spoken[kept] = pool.value[k] * rescale
+                new_spoken[kept] = value[k] * rescale
             new_nodes[kept] = node
             ints[node, BEAM] = kept
             kept += 1
@@ -398,7 +398,7 @@ def search(frames, trie, lm, start, weights, mode, beam, beam_threshold):
     return ints, _finish(trie, lm, weights, mode, ints, nodes[:active], blank, spoken, scale)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def trace(ints, node):
     """Tokens of a prefix, and for each the word entry that closed before it or NONE."""
     length, n = 0, node

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from asrlab.compiled import compiled
 from asrlab.decode.hypothesis import WORD_MARK
 from asrlab.errors import AsrlabError
 from asrlab.lm.ngram import UNKNOWN_ID, NGram, score_word
@@ -34,32 +34,31 @@ class WordTrie(NamedTuple):
     letters: np.ndarray  # int64
 
 
-@njit(cache=True, nogil=True)
-def child_of(trie, node, symbol):
-    """The node that a symbol leads to, or OUTSIDE."""
+@compiled
+def child_of(first, symbol, child, from_root, node, wanted):
+    """The node that a symbol leads to, or OUTSIDE.  (The arrays are a `WordTrie`'s.)"""
     if node == ROOT:
-        return trie.from_root[symbol]
-    low, end = trie.first[node], trie.first[node + 1]
+        return from_root[wanted]
+    low, end = first[node], first[node + 1]
     high = end
     while low < high:
         middle = (low + high) >> 1
-        if trie.symbol[middle] < symbol:
+        if symbol[middle] < wanted:
             low = middle + 1
         else:
             high = middle
-    if low < end and trie.symbol[low] == symbol:
-        return trie.child[low]
+    if low < end and symbol[low] == wanted:
+        return child[low]
     return OUTSIDE
 
 
-@njit(cache=True, nogil=True)
-def walk(trie, node, token):
+@compiled
+def walk(first, symbol, child, from_root, letters_first, letters, node, token):
     """The node after all symbols of a token, or OUTSIDE."""
-    for k in range(trie.letters_first[token], trie.letters_first[token + 1]):
-        if node == OUTSIDE:
-            return node
-        symbol = trie.letters[k]
-        node = child_of(trie, node, symbol) if symbol >= 0 else OUTSIDE
+    for k in range(letters_first[token], letters_first[token + 1]):
+        if node == OUTSIDE or letters[k] < 0:
+            return OUTSIDE
+        node = child_of(first, symbol, child, from_root, node, letters[k])
     return node
 
 
@@ -91,8 +90,8 @@ def lexicon_trie(
         for spelling in sorted(of_word):
             if not spelling or not all(0 < t < len(tokens) for t in spelling):
                 raise AsrlabError(
-                    f"lexicon word {word!r}: spelling {spelling} has tokens outside 1..{len(tokens) - 1}; spell it with "
-                    "the tokenizer's tokens or remove the word"
+                    f"lexicon word {word!r}: spelling {spelling} has tokens outside 1..{len(tokens) - 1}; spell "
+                    "it with the tokenizer's tokens or remove the word"
                 )
             spellings.append((spelling, i))
     return _build(spellings, words, tokens, [(v,) for v in range(len(tokens))], len(tokens), lm), words

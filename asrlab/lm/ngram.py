@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from asrlab.compiled import compiled
 from asrlab.errors import AsrlabError
 from asrlab.lm.arpa import read_arpa, write_arpa
 from asrlab.lm.kneser_ney import BEGIN, END, UNKNOWN, Entries, Gram, estimate
@@ -31,7 +31,7 @@ class NGramArrays(NamedTuple):
     next: np.ndarray  # (A,) int32, the state after the word
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def score_word(lm: NGramArrays, state: int, word: int) -> tuple[float, int]:
     """Log-probability (nats) of a word id after a state, and the next state: `NGram.score` for compiled callers."""
     total = 0.0
@@ -50,7 +50,7 @@ def score_word(lm: NGramArrays, state: int, word: int) -> tuple[float, int]:
     return total + lm.logp[word], int(lm.next[word])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def score_sentence(lm: NGramArrays, state: int, words: np.ndarray) -> float:
     """Log-probability (nats) of word ids and the sentence's end: `NGram.logprob` for compiled callers."""
     total = 0.0

@@ -105,5 +105,5 @@ def test_files_that_are_none(write, tmp_path):
         NGram.read_arpa(binary)
     short = tmp_path / "short.arpa.gz"
     short.write_bytes(gzip.compress(HAND.encode() * 50)[:60])
-    with pytest.raises(AsrlabError, match="UTF-8|ends"):
+    with pytest.raises(AsrlabError, match=r"UTF-8|ends"):
         NGram.read_arpa(short)

@@ -23,7 +23,10 @@ def textbook(sentences, order, vocabulary=()):
     def occurrences(gram):
         return sum(s[i : i + len(gram)] == gram for s in padded for i in range(len(s)))
 
-    types = {n: sorted({tuple(s[i : i + n]) for s in padded for i in range(len(s) - n + 1)}) for n in range(1, order + 2)}
+    def seen(n):
+        return sorted({tuple(s[i : i + n]) for s in padded for i in range(len(s) - n + 1)})
+
+    types = {n: seen(n) for n in range(1, order + 2)}
     words = {w for s in sentences for w in s} | set(vocabulary) | {"</s>", "<unk>"}
 
     def count(gram):
@@ -87,7 +90,8 @@ def test_equal_to_the_textbook(order):
         for gram, (logp, _) in list(table.items())[::7]:
             if gram != ("<s>",):
                 assert math.exp(logp) == pytest.approx(p(gram[-1], gram[:-1]), rel=1e-9)
-    assert math.exp(estimate(sentences, order)[0][("<unk>",)][0]) == pytest.approx(textbook(sentences, order)("<unk>", ()))
+    unknown = estimate(sentences, order)[0][("<unk>",)][0]
+    assert math.exp(unknown) == pytest.approx(textbook(sentences, order)("<unk>", ()))
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 5])

@@ -1,0 +1,38 @@
+"""numba functions whose cache on disk is never out of date."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from numba import njit
+
+# Every folder with compiled functions: they are compiled into one another across files.
+FOLDERS = ("lm", "decode")
+
+
+@cache
+def _digest() -> str:
+    """A name for the state of all sources that compiled functions may come from."""
+    digest = hashlib.sha256()
+    for folder in FOLDERS:
+        for path in sorted(Path(__file__).with_name(folder).glob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def compiled(function: Callable) -> Callable:
+    """`numba.njit(nogil=True)` with a cache on disk: compiled once (some seconds), then loaded.
+
+    numba looks at the file of a function only, and would go on using what it has compiled of a function in another file
+    that has changed since. The cache's file names contain the function's qualified name, so that gets the state of all
+    sources. The cache lies beside the source, or in the user's cache folder if that is read-only; where both are, each
+    process compiles for itself.
+    """
+    function.__qualname__ += f"_{_digest()}"
+    try:
+        return njit(cache=True, nogil=True)(function)
+    except RuntimeError:  # nowhere to write
+        return njit(nogil=True)(function)
