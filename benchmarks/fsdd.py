@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from asrlab import config, corpora, receipt, recipe
+from asrlab.corpora import fsdd
 from asrlab.evaluate import evaluate
 from asrlab.train import train
 
@@ -26,7 +27,7 @@ def main(arguments: list[str] | None = None) -> None:
     began, state = time.perf_counter(), receipt.code_state()
     base = config.override(recipe.load("fsdd"), changes)
     metrics, hypotheses = {}, {}
-    for held_out in corpora.fsdd.speakers(corpora.home("fsdd")):
+    for held_out in fsdd.speakers(corpora.home("fsdd")):
         rate, hypotheses[held_out] = digit_errors(
             config.override(base, [f"corpus_options={{split: leave-one-out, held_out: {held_out}}}"]),
             options.runs / f"fsdd.{held_out}",

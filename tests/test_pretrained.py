@@ -1,0 +1,41 @@
+"""The recogniser that comes with the package: small, offline, and good on voices that it never heard."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from asrlab import cli, corpora, score
+from asrlab.corpora import scenetalk
+from asrlab.recognizer import BUILT_IN, Recognizer
+
+DATA = Path(os.environ.get("ASRLAB_DATA", "")) / "an4"
+needs_an4 = pytest.mark.skipif(
+    not os.environ.get("ASRLAB_DATA") or not DATA.is_dir(), reason="needs AN4 recordings in $ASRLAB_DATA"
+)
+
+
+def test_it_weighs_little():
+    assert sum(path.stat().st_size for path in BUILT_IN.iterdir()) <= 15e6
+
+
+def test_it_answers_with_words_of_its_lexicon():
+    recognizer = Recognizer.load()
+    samples, rate = scenetalk.speak("seven three nine")
+    assert set(recognizer.transcribe(samples, rate).text.split()) <= set(recognizer.lexicon)
+
+
+@needs_an4
+def test_it_recognises_unseen_speakers():
+    recognizer = Recognizer.load()
+    utterances = corpora.load("an4")["test"][::3]
+    answers = [recognizer.best(heard).text for heard in recognizer.hear([u.load() for u in utterances])]
+    assert score.wer([u.text for u in utterances], answers) < 0.1
+
+
+@needs_an4
+def test_the_command_line_uses_it(capsys):
+    utterance = corpora.load("an4")["test"][0]
+    assert cli.main(["transcribe", str(utterance.audio)]) == 0
+    said = capsys.readouterr().out.split()
+    assert len(set(said) & set(utterance.text.split())) >= 4
