@@ -31,8 +31,21 @@ def compiled(function: Callable) -> Callable:
     sources. The cache lies beside the source, or in the user's cache folder if that is read-only; where both are, each
     process compiles for itself.
     """
+    return _compiled(function, {})
+
+
+def compiled_inner(function: Callable) -> Callable:
+    """`compiled` for what inner loops call: functions that only read and write the arrays that they are given.
+
+    They count no references. numba's counts are atomic, one for every array that a function gets or reads from a tuple,
+    and took more than half of a beam search. A function that makes an array cannot be compiled so.
+    """
+    return _compiled(function, {"_nrt": False, "no_cpython_wrapper": True})
+
+
+def _compiled(function: Callable, options: dict[str, bool]) -> Callable:
     function.__qualname__ += f"_{_digest()}"
     try:
-        return njit(cache=True, nogil=True)(function)
+        return njit(cache=True, nogil=True, **options)(function)
     except RuntimeError:  # nowhere to write
-        return njit(nogil=True)(function)
+        return njit(nogil=True, **options)(function)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asrlab.compiled import compiled
+from asrlab.compiled import compiled, compiled_inner
 
 LOWEST = -1e30  # nats: what is less likely is impossible
 
@@ -25,7 +25,7 @@ class Frames(NamedTuple):
     silent: np.ndarray  # (F,) bool, a run of frames that are surely blank
 
 
-@compiled
+@compiled_inner
 def _sort_descending(value, token):
     """Sort values and their tokens in place: shell sort, which is short and fast at these sizes."""
     gap = 1
@@ -44,7 +44,7 @@ def _sort_descending(value, token):
         gap //= 3
 
 
-@compiled
+@compiled_inner
 def partition(value, token, keep):
     """Bring the `keep` largest values to the front (quickselect), and their tokens with them."""
     low, high = 0, len(value) - 1
@@ -67,6 +67,27 @@ def partition(value, token, keep):
             low = i
         else:
             return
+
+
+@compiled_inner
+def _raise_floor(row, low, high, wanted):
+    """A floor above which not many more than `wanted` values of a row are left: counting is faster than sorting."""
+    middle = low
+    for _ in range(10):
+        middle = float(row.dtype.type(middle))
+        count = 0
+        for v in range(len(row)):
+            count += row[v] >= middle
+        if count > wanted:  # the blank may be one of them
+            low = middle
+            if count < wanted + wanted // 4 + 2:
+                break
+        elif middle > low:
+            high = middle
+        else:
+            break
+        middle = 0.5 * (low + high)
+    return low
 
 
 @compiled
@@ -98,6 +119,8 @@ def select_frames(log_probs, best, token_threshold, max_tokens, blank_threshold)
             blank[f] = np.exp(log_probs[t, 0] - scale[f])
             floor = max(scale[f] - token_threshold, LOWEST)
             count = 0
+            if size > 4 * max_tokens:
+                floor = _raise_floor(log_probs[t], floor, scale[f], max_tokens)
             for v in range(1, size):
                 if log_probs[t, v] >= floor:
                     value[count] = log_probs[t, v]

@@ -2,27 +2,27 @@
 
 A prefix is a node: its parent, its last token, the word that closed before that token (if any), its place in the trie
 of the word being spelled, and the language model's state after the closed words.  A node is made only for a prefix that
-survives a frame.  Scores are products of probabilities, rescaled now and then, so that the inner loop needs no
-logarithm; the language model's share (with its look-ahead) is a factor on the edge from parent to child.
-`reference.py` says the same in a page of plain Python.
+survives a frame, and freed when nothing in the beam needs it.  Scores are products of probabilities, rescaled now and
+then, so that the inner loop needs no logarithm; the language model's share (with its look-ahead) is a factor on the edge
+from parent to child.  `reference.py` says the same in a page of plain Python.
 
-Compiling took 28 s before all integers here were int64 (a function is compiled once for each combination of types).
+All integers here are int64: a function is compiled once for each combination of types that it is called with.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from asrlab.compiled import compiled
+from asrlab.compiled import compiled, compiled_inner
 from asrlab.decode.frames import partition
 from asrlab.decode.words import OUTSIDE, ROOT, child_of, walk
 from asrlab.lm.ngram import END_ID, UNKNOWN_ID, score_word
 
-# Columns of the two tables that hold the nodes; BEAM is a node's position in the beam, or NONE.
+# Columns of the two tables that hold the nodes; BEAM is a node's position in the beam, or NONE, or FREE.
 PARENT, TOKEN, WORD, PLACE, STATE, CHILD, SIBLING, BEAM = range(8)
 FACTOR, CLOSE = range(2)
-SOURCE, S_TOKEN, S_WORD, S_PLACE = range(4)  # columns of the candidates' table
-NONE = -1  # no word, no node; as a candidate's token: the prefix itself stays
+NONE, FREE = -1, -2  # NONE: no word, no node; as a candidate's token: the prefix itself stays
+SOURCE, NEXT, CLOSED, THERE = range(4)  # columns of the candidates' table
 TOKENS, OPEN, LEXICON = range(3)  # what a search knows of words: nothing, their boundaries, a closed list
 RESCALE_BELOW = 1e-60
 
@@ -37,7 +37,30 @@ class Weights(NamedTuple):
     exp_ahead: np.ndarray  # its exponential
 
 
-@compiled
+class Beam(NamedTuple):
+    """The prefixes after a frame, at positions 0, 1, ... of the arrays."""
+
+    node: np.ndarray
+    blank: np.ndarray  # probability of the paths of a prefix that end in blank
+    spoken: np.ndarray  # and of those that end in its last token
+
+
+class Scratch(NamedTuple):
+    """What a frame needs for itself.  Candidate k has score value[k]; all else about it is in row order[k]."""
+
+    value: np.ndarray
+    order: np.ndarray
+    row: np.ndarray  # position of the prefix itself (NEXT is NONE) or of its parent, token, closed word, place
+    factor: np.ndarray  # of the edge from the parent
+    blank: np.ndarray  # of prefixes that stay
+    spoken: np.ndarray
+    child: np.ndarray  # by position in the beam: one whose parent this is, and
+    sibling: np.ndarray  # another with the same parent
+    prob: np.ndarray  # (V,) of the frame, 0 for tokens that are not tried
+    mark: np.ndarray  # (V,) tokens that lead from a prefix to another in the beam
+
+
+@compiled_inner
 def _close(trie, lm, weights, entry, state):
     """Close word `entry` of the trie (OUTSIDE: an unknown word): what it adds in nats, and the next LM state."""
     lm_word = UNKNOWN_ID if entry == OUTSIDE else int(trie.lm_word[entry])
@@ -48,7 +71,7 @@ def _close(trie, lm, weights, entry, state):
     return gain, after
 
 
-@compiled
+@compiled_inner
 def _word_at(trie, place):
     """The word entry that letters spell at a place, or OUTSIDE."""
     if place == OUTSIDE or trie.word_first[place] == trie.word_first[place + 1]:
@@ -56,7 +79,7 @@ def _word_at(trie, place):
     return trie.word_first[place]
 
 
-@compiled
+@compiled_inner
 def _close_factor(trie, lm, weights, ints, reals, node, entry):
     """Factor on closing a word at a node, where it takes back the look-ahead; kept on the node for its first word."""
     place = ints[node, PLACE]
@@ -69,7 +92,7 @@ def _close_factor(trie, lm, weights, ints, reals, node, entry):
     return factor
 
 
-@compiled
+@compiled_inner
 def _find(ints, parent, token, word):
     """The child of a node with this token and closed word, or NONE."""
     node = ints[parent, CHILD]
@@ -78,112 +101,96 @@ def _find(ints, parent, token, word):
     return node
 
 
-@compiled
-def _push(value, order, slots, factors, count, score, source, token, word, place, factor):
-    """Add a candidate for the next beam: its score goes to value[count], all else to slot order[count].
-
-    `source` is the position in the beam of the prefix itself (token NONE) or of its parent.
-    """
-    value[count] = score
-    slot = order[count]
-    slots[slot, SOURCE], slots[slot, S_TOKEN], slots[slot, S_WORD], slots[slot, S_PLACE] = source, token, word, place
-    factors[slot] = factor
+@compiled_inner
+def _push(s, count, score, source, token, word, place, factor):
+    """Add a candidate; returns how many there are."""
+    s.value[count] = score
+    k = s.order[count]
+    s.row[k, SOURCE], s.row[k, NEXT], s.row[k, CLOSED], s.row[k, THERE] = source, token, word, place
+    s.factor[k] = factor
     return count + 1
 
 
-@compiled
-def _prune(value, order, count, beam, keep_above):
-    """Keep the best candidates; the value up to which nothing more can survive."""
-    partition(value[:count], order[:count], beam)
+@compiled_inner
+def _prune(s, count, beam, keep_above):
+    """Keep the best candidates; the score up to which nothing more can survive."""
+    partition(s.value[:count], s.order[:count], beam)
     top, least = 0.0, np.inf
     for k in range(beam):
-        top, least = max(top, value[k]), min(least, value[k])
+        top, least = max(top, s.value[k]), min(least, s.value[k])
     return max(top * keep_above, least)
 
 
-@compiled
-def _extend_tokens(value, order, slots, factors, count, cut, i, base, repeat, last, tokens, probs, mark, stamp):
+@compiled_inner
+def _extend_tokens(s, count, cut, i, base, repeat, last, tokens, probs, stamp):
     """Candidates from the prefix at position i where words do not matter.
 
     `base` is the prefix' probability, `repeat` that of its paths that end in blank, `last` its last token; a token
-    whose mark is `stamp` leads to a prefix that is in the beam already.  A value up to `cut` cannot survive.
+    whose mark is `stamp` leads to a prefix that is in the beam already.  A score up to `cut` cannot survive.
     """
     for k in range(len(tokens)):
         if base * probs[k] <= cut:
             break
         token = tokens[k]
         score = probs[k] * (repeat if token == last else base)
-        if score > cut and mark[token] != stamp:
-            count = _push(value, order, slots, factors, count, score, i, token, NONE, ROOT, 1.0)
+        if score > cut and s.mark[token] != stamp:
+            count = _push(s, count, score, i, token, NONE, ROOT, 1.0)
     return count
 
 
-@compiled
-def _extend_open(value, order, slots, factors, count, cut, i, base, repeat, last, tokens, probs, mark, stamp,
-                 starts, first, symbol, child, from_root, letters_first, letters, exp_ahead, place, close):
+@compiled_inner
+def _extend_open(s, count, cut, i, base, repeat, last, tokens, probs, stamp, trie, weights, place, close):
     """Candidates from one prefix in an open vocabulary: letters go on or leave the trie, a word mark closes."""
-    bound, here = base * max(1.0, close), 1.0 / exp_ahead[place]
+    bound, here = base * max(1.0, close), 1.0 / weights.exp_ahead[place]
     for k in range(len(tokens)):
         if bound * probs[k] <= cut:
             break
         token = tokens[k]
         before, factor = place, here
-        if starts[token]:
+        if trie.starts[token]:
             before, factor = ROOT, close
         score = probs[k] * (repeat if token == last else base) * factor
-        if score * exp_ahead[before] <= cut or mark[token] == stamp:
+        if score * weights.exp_ahead[before] <= cut or s.mark[token] == stamp:
             continue
-        after = walk(first, symbol, child, from_root, letters_first, letters, before, token)
-        factor *= exp_ahead[after]
-        score *= exp_ahead[after]
+        after = walk(trie, before, token)
+        factor *= weights.exp_ahead[after]
+        score *= weights.exp_ahead[after]
         if score > cut:
-            count = _push(value, order, slots, factors, count, score, i, token, NONE, after, factor)
+            count = _push(s, count, score, i, token, NONE, after, factor)
     return count
 
 
-@compiled
-def _extend_lexicon(value, order, slots, factors, count, cut, i, base, repeat, last, tokens, probs, mark, stamp,
-                    first, symbol, child, from_root, exp_ahead, place, close, entry, ints, node, prob):
+@compiled_inner
+def _extend_lexicon(s, count, cut, i, base, repeat, last, tokens, probs, stamp, trie, weights, place, close, entry,
+                    ints, node):
     """Candidates from one prefix with a lexicon: on from `place` in the trie, which is the root if a word closed."""
-    arc, end = first[place], first[place + 1]
+    arc, end = trie.first[place], trie.first[place + 1]
     by_arc = end - arc < len(tokens)
-    back = close / exp_ahead[place]
+    back = close / weights.exp_ahead[place]
     for k in range(end - arc if by_arc else len(tokens)):
         if by_arc:
-            token, after = symbol[arc + k], child[arc + k]
-            chance = prob[token]
+            token, after = trie.symbol[arc + k], trie.child[arc + k]
+            chance = s.prob[token]
         else:
             token, chance = tokens[k], probs[k]
             if base * chance * close <= cut:
                 break
-            after = child_of(first, symbol, child, from_root, place, token)
+            after = child_of(trie, place, token)
             if after == OUTSIDE:
                 continue
-        factor = back * exp_ahead[after]
+        factor = back * weights.exp_ahead[after]
         score = chance * (repeat if token == last else base) * factor
         if score <= cut:
             continue
-        if mark[token] == stamp:
+        if s.mark[token] == stamp:
             there = _find(ints, node, token, entry)
             if there >= 0 and ints[there, BEAM] >= 0:
                 continue
-        count = _push(value, order, slots, factors, count, score, i, token, entry, after, factor)
+        count = _push(s, count, score, i, token, entry, after, factor)
     return count
 
 
-@compiled
-def _grow(ints, reals):
-    """Tables with twice the room.  Copied in loops: assigning slices takes seconds to compile."""
-    more_ints, more_reals = np.empty((2 * len(ints), 8), np.int64), np.empty((2 * len(reals), 2))
-    for node in range(len(ints)):
-        for column in range(8):
-            more_ints[node, column] = ints[node, column]
-        for column in range(2):
-            more_reals[node, column] = reals[node, column]
-    return more_ints, more_reals
-
-
-@compiled
+@compiled_inner
 def _make(ints, reals, node, trie, lm, weights, mode, parent, token, entry, place, factor):
     """A new node, first among its parent's children."""
     before, state = ints[parent, PLACE], ints[parent, STATE]
@@ -203,7 +210,136 @@ def _make(ints, reals, node, trie, lm, weights, mode, parent, token, entry, plac
     reals[node, CLOSE] = -1.0
 
 
-@compiled
+@compiled_inner
+def _release(ints, node, free):
+    """Free a node that left the beam, and its ancestors, as far as nothing in the beam needs them; the free list.
+
+    So the tables hold what the beam can still read, a few hundred nodes that stay in the cache, and no more for an hour
+    than for a minute.
+    """
+    while node > 0 and ints[node, CHILD] == NONE and ints[node, BEAM] == NONE:
+        parent = ints[node, PARENT]
+        k = ints[parent, CHILD]
+        if k == node:
+            ints[parent, CHILD] = ints[node, SIBLING]
+        else:
+            while ints[k, SIBLING] != node:
+                k = ints[k, SIBLING]
+            ints[k, SIBLING] = ints[node, SIBLING]
+        ints[node, BEAM], ints[node, SIBLING] = FREE, free
+        free, node = node, parent
+    return free
+
+
+@compiled_inner
+def _stay(now, active, s, ints, reals, tokens, probs, p_blank, keep_above, beam):
+    """Prefixes that stay: by blank, by their last token again, or reached from their parent.  Their number, the cut."""
+    for k in range(len(tokens)):
+        s.prob[tokens[k]] = probs[k]
+    for i in range(active):
+        s.child[i] = NONE
+    count, top, least = 0, 0.0, np.inf
+    for i in range(active):
+        node = now.node[i]
+        token, parent = ints[node, TOKEN], ints[node, PARENT]
+        s.blank[i] = (now.blank[i] + now.spoken[i]) * p_blank
+        s.spoken[i] = now.spoken[i] * s.prob[token]
+        j = ints[parent, BEAM] if parent >= 0 else NONE
+        if j >= 0:
+            s.sibling[i] = s.child[j]
+            s.child[j] = i
+            mass = now.blank[j] if token == ints[parent, TOKEN] else now.blank[j] + now.spoken[j]
+            s.spoken[i] += mass * s.prob[token] * reals[node, FACTOR]
+        score = s.blank[i] + s.spoken[i]
+        count = _push(s, count, score, i, NONE, NONE, ROOT, 1.0)
+        top, least = max(top, score), min(least, score)
+    return count, max(top * keep_above, least) if active == beam else top * keep_above
+
+
+@compiled_inner
+def _extend(now, active, s, count, cut, stamp, ints, reals, tokens, probs, trie, lm, weights, mode, beam, keep_above):
+    """Children of the beam's prefixes that are not in the beam: at most `beam` candidates are left, the best."""
+    enough = len(s.value) - len(s.prob)  # an extension adds at most V
+    any_start = False
+    for k in range(len(tokens)):
+        any_start |= trie.starts[tokens[k]]
+    for i in range(active):
+        if count > enough:
+            count, cut = beam, _prune(s, count, beam, keep_above)
+        node = now.node[i]
+        place, base, repeat, last = ints[node, PLACE], now.blank[i] + now.spoken[i], now.blank[i], ints[node, TOKEN]
+        stamp += 1
+        k = s.child[i]
+        while k >= 0:
+            s.mark[ints[now.node[k], TOKEN]] = stamp
+            k = s.sibling[k]
+        if mode == TOKENS:
+            count = _extend_tokens(s, count, cut, i, base, repeat, last, tokens, probs, stamp)
+        elif mode == OPEN:
+            close = 1.0
+            if any_start and place != ROOT:
+                close = _close_factor(trie, lm, weights, ints, reals, node, _word_at(trie, place))
+            count = _extend_open(s, count, cut, i, base, repeat, last, tokens, probs, stamp, trie, weights, place, close)
+        else:
+            for k in range(trie.word_first[place] - 1, trie.word_first[place + 1]):
+                entry, close = NONE, 1.0  # first on within the word, then for each word that ends here on from the root
+                if k >= trie.word_first[place]:
+                    entry, close = k, _close_factor(trie, lm, weights, ints, reals, node, k)
+                    if count > enough:
+                        count, cut = beam, _prune(s, count, beam, keep_above)
+                count = _extend_lexicon(s, count, cut, i, base, repeat, last, tokens, probs, stamp, trie, weights,
+                                        place if entry == NONE else ROOT, close, entry, ints, node)
+    for k in range(len(tokens)):
+        s.prob[tokens[k]] = 0.0
+    if count > beam:
+        _prune(s, count, beam, keep_above)
+        count = beam
+    return count, stamp
+
+
+@compiled_inner
+def _settle(now, active, after, s, count, ints, reals, used, free, trie, lm, weights, mode, keep_above):
+    """The candidates become the beam.
+
+    Returns its size, rows of the tables used so far, the free list, and the best score if all were divided by it.
+    """
+    top = 0.0
+    for k in range(count):
+        top = max(top, s.value[k])
+    cut, by = top * keep_above, top if 0.0 < top < RESCALE_BELOW else 1.0
+    for i in range(active):
+        ints[now.node[i], BEAM] = NONE
+    kept = 0
+    for k in range(count):
+        if s.value[k] < cut or s.value[k] == 0.0:
+            continue
+        c = s.order[k]
+        i, token = s.row[c, SOURCE], s.row[c, NEXT]
+        node = now.node[i]
+        if token == NONE:
+            after.blank[kept] = s.blank[i] / by
+            after.spoken[kept] = s.spoken[i] / by
+        else:
+            parent, word = node, s.row[c, CLOSED]
+            node = _find(ints, parent, token, word)
+            if node < 0:
+                if free != NONE:
+                    node, free = free, ints[free, SIBLING]
+                else:
+                    node = used
+                    used += 1
+                _make(ints, reals, node, trie, lm, weights, mode, parent, token, word, s.row[c, THERE], s.factor[c])
+            after.blank[kept] = 0.0
+            after.spoken[kept] = s.value[k] / by
+        after.node[kept] = node
+        ints[node, BEAM] = kept
+        kept += 1
+    for i in range(active):
+        free = _release(ints, now.node[i], free)
+    return kept, used, free, by
+
+
+@compiled_inner
 def _ends(trie, mode, place):
     """The words that may end at a place, as a range of word entries; one entry of NONE where none needs to."""
     if mode == TOKENS or place == ROOT:
@@ -215,28 +351,48 @@ def _ends(trie, mode, place):
 
 
 @compiled
-def _finish(trie, lm, weights, mode, ints, nodes, blank, spoken, scale):
+def _finish(trie, lm, weights, mode, ints, now, active, scale):
     """Close the last word of every prefix in the beam, and the sentence: prefixes, word entries closed, scores."""
     count = 0
-    for i in range(len(nodes)):
-        low, high = _ends(trie, mode, ints[nodes[i], PLACE])
+    for i in range(active):
+        low, high = _ends(trie, mode, ints[now.node[i], PLACE])
         count += high - low
-    out_nodes, out_words, out_scores = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count)
+    nodes, words, scores = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count)
     count = 0
-    for i in range(len(nodes)):
-        node = nodes[i]
+    for i in range(active):
+        node = now.node[i]
         place = ints[node, PLACE]
         low, high = _ends(trie, mode, place)
         for entry in range(low, high):
-            score, state = np.log(blank[i] + spoken[i]) + scale, ints[node, STATE]
+            score, state = np.log(now.blank[i] + now.spoken[i]) + scale, ints[node, STATE]
             if place != ROOT:
                 gain, state = _close(trie, lm, weights, entry, state)
                 score += gain - weights.ahead[place]
             if weights.lm > 0.0:
                 score += weights.lm * score_word(lm, state, END_ID)[0]
-            out_nodes[count], out_words[count], out_scores[count] = node, entry, score
+            nodes[count], words[count], scores[count] = node, entry, score
             count += 1
-    return out_nodes, out_words, out_scores
+    return nodes, words, scores
+
+
+@compiled
+def _grow(ints, reals):
+    """Tables with twice the room: a full table would drop prefixes without a word.
+
+    Copied in loops, since assigning slices takes seconds to compile.
+    """
+    more_ints, more_reals = np.empty((2 * len(ints), 8), np.int64), np.empty((2 * len(reals), 2))
+    for node in range(len(ints)):
+        for column in range(8):
+            more_ints[node, column] = ints[node, column]
+        for column in range(2):
+            more_reals[node, column] = reals[node, column]
+    return more_ints, more_reals
+
+
+@compiled
+def _new_beam(beam):
+    return Beam(np.empty(beam, np.int64), np.empty(beam), np.empty(beam))
 
 
 @compiled
@@ -253,149 +409,47 @@ def search(frames, trie, lm, start, weights, mode, beam, beam_threshold):
         The node table, whose columns PARENT, TOKEN and WORD spell the prefixes; and for every complete hypothesis, in
         no order: its last prefix, the word entry that the end closed (or NONE), its score in nats.
     """
-    ints, reals = np.empty((1024, 8), np.int64), np.empty((1024, 2))
-    ints[0] = NONE
+    ints, reals = np.empty((2 * beam + 1024, 8), np.int64), np.empty((2 * beam + 1024, 2))
+    for column in range(8):
+        ints[0, column] = NONE
     ints[0, TOKEN] = ints[0, PLACE] = ints[0, BEAM] = 0
     ints[0, STATE] = start
-    reals[0] = -1.0
-    used = 1
+    reals[0, FACTOR] = reals[0, CLOSE] = -1.0
+    used, free = 1, NONE
 
-    nodes, new_nodes = np.empty(beam, np.int64), np.empty(beam, np.int64)
-    blank, new_blank = np.empty(beam), np.empty(beam)  # probability of the paths of a prefix that end in blank
-    spoken, new_spoken = np.empty(beam), np.empty(beam)  # and of those that end in its last token
-    stay_blank, stay_spoken = np.empty(beam), np.empty(beam)
-    child, sibling = np.empty(beam, np.int64), np.empty(beam, np.int64)  # prefixes of the beam, by parent in the beam
-    nodes[0], blank[0], spoken[0], active = 0, 1.0, 0.0, 1
-
+    now, after = _new_beam(beam), _new_beam(beam)
+    now.node[0], now.blank[0], now.spoken[0], active = 0, 1.0, 0.0, 1
     size = len(trie.starts)
-    enough = 2 * beam + 64  # candidates at which the hopeless are thrown out
-    many = enough + size + 1
-    value, order = np.empty(many), np.empty(many, np.int64)
-    slots, factors = np.empty((many, 4), np.int64), np.empty(many)
-    for k in range(many):
-        order[k] = k
-    prob, mark, stamp = np.empty(size), np.empty(size, np.int64), 0
+    room = 2 * beam + 64 + size
+    s = Scratch(np.empty(room), np.empty(room, np.int64), np.empty((room, 4), np.int64), np.empty(room), np.empty(beam),
+                np.empty(beam), np.empty(beam, np.int64), np.empty(beam, np.int64), np.empty(size),
+                np.empty(size, np.int64))
+    for k in range(room):
+        s.order[k] = k
     for v in range(size):
-        prob[v], mark[v] = 0.0, stamp
-    scale, keep_above = 0.0, np.exp(-beam_threshold)
-
-    # Fields as variables: to read a field of a tuple counts a reference, atomically, which is slow in a loop.
-    silent, f_scale, f_blank, f_first, f_token, f_prob = (
-        frames.silent, frames.scale, frames.blank, frames.first, frames.token, frames.prob)
-    starts, first, symbol, branch, from_root, word_first, letters_first, letters, exp_ahead = (
-        trie.starts, trie.first, trie.symbol, trie.child, trie.from_root, trie.word_first, trie.letters_first,
-        trie.letters, weights.exp_ahead)
+        s.prob[v], s.mark[v] = 0.0, 0
+    stamp, scale, keep_above = 0, 0.0, np.exp(-beam_threshold)
 
     for f in range(frames.count):
-        scale += f_scale[f]
-        if silent[f]:
+        scale += frames.scale[f]
+        if frames.silent[f]:
             for i in range(active):
-                blank[i] += spoken[i]
-                spoken[i] = 0.0
+                now.blank[i] += now.spoken[i]
+                now.spoken[i] = 0.0
             continue
-        tokens, probs = f_token[f_first[f] : f_first[f + 1]], f_prob[f_first[f] : f_first[f + 1]]
-        any_start = False
-        for k in range(len(tokens)):
-            prob[tokens[k]] = probs[k]
-            any_start |= starts[tokens[k]]
+        if len(ints) - used < beam:
+            ints, reals = _grow(ints, reals)
+        tokens = frames.token[frames.first[f] : frames.first[f + 1]]
+        probs = frames.prob[frames.first[f] : frames.first[f + 1]]
+        count, cut = _stay(now, active, s, ints, reals, tokens, probs, frames.blank[f], keep_above, beam)
+        count, stamp = _extend(now, active, s, count, cut, stamp, ints, reals, tokens, probs, trie, lm, weights, mode,
+                               beam, keep_above)
+        active, used, free, by = _settle(now, active, after, s, count, ints, reals, used, free, trie, lm, weights, mode,
+                                         keep_above)
+        scale += np.log(by)
+        now, after = after, now
 
-        # Prefixes that stay: by blank, by their last token again, or reached from their parent.
-        count, top, least = 0, 0.0, np.inf
-        for i in range(active):
-            child[i] = NONE
-        for i in range(active):
-            node = nodes[i]
-            token, parent = ints[node, TOKEN], ints[node, PARENT]
-            stay_blank[i] = (blank[i] + spoken[i]) * f_blank[f]
-            stay_spoken[i] = spoken[i] * prob[token]
-            j = ints[parent, BEAM] if parent >= 0 else NONE
-            if j >= 0:
-                sibling[i] = child[j]
-                child[j] = i
-                mass = blank[j] if token == ints[parent, TOKEN] else blank[j] + spoken[j]
-                stay_spoken[i] += mass * prob[token] * reals[node, FACTOR]
-            score = stay_blank[i] + stay_spoken[i]
-            count = _push(value, order, slots, factors, count, score, i, NONE, NONE, ROOT, 1.0)
-            top, least = max(top, score), min(least, score)
-        cut = max(top * keep_above, least) if active == beam else top * keep_above
-
-        # And their children that are not in the beam.
-        for i in range(active):
-            node = nodes[i]
-            place, base, repeat, last = ints[node, PLACE], blank[i] + spoken[i], blank[i], ints[node, TOKEN]
-            if count > enough:
-                count, cut = beam, _prune(value, order, count, beam, keep_above)
-            stamp += 1
-            k = child[i]
-            while k >= 0:
-                mark[ints[nodes[k], TOKEN]] = stamp
-                k = sibling[k]
-            if mode == TOKENS:
-                count = _extend_tokens(value, order, slots, factors, count, cut, i, base, repeat, last, tokens, probs,
-                                       mark, stamp)
-            elif mode == OPEN:
-                close = 1.0
-                if any_start and place != ROOT:
-                    close = _close_factor(trie, lm, weights, ints, reals, node, _word_at(trie, place))
-                count = _extend_open(value, order, slots, factors, count, cut, i, base, repeat, last, tokens, probs,
-                                     mark, stamp, starts, first, symbol, branch, from_root, letters_first, letters,
-                                     exp_ahead, place, close)
-            else:
-                count = _extend_lexicon(value, order, slots, factors, count, cut, i, base, repeat, last, tokens, probs,
-                                        mark, stamp, first, symbol, branch, from_root, exp_ahead, place, 1.0, NONE,
-                                        ints, node, prob)
-                for entry in range(word_first[place], word_first[place + 1]):
-                    if count > enough:
-                        count, cut = beam, _prune(value, order, count, beam, keep_above)
-                    close = _close_factor(trie, lm, weights, ints, reals, node, entry)
-                    count = _extend_lexicon(value, order, slots, factors, count, cut, i, base, repeat, last, tokens,
-                                            probs, mark, stamp, first, symbol, branch, from_root, exp_ahead, ROOT,
-                                            close, entry, ints, node, prob)
-        if count > beam:
-            count, cut = beam, _prune(value, order, count, beam, keep_above)
-        for k in range(len(tokens)):
-            prob[tokens[k]] = 0.0
-
-        top = 0.0
-        for k in range(count):
-            top = max(top, value[k])
-        cut, rescale = top * keep_above, 1.0
-        if 0.0 < top < RESCALE_BELOW:
-            rescale = 1.0 / top
-            scale += np.log(top)
-        for i in range(active):
-            ints[nodes[i], BEAM] = NONE
-        kept = 0
-        for k in range(count):
-            if value[k] < cut or value[k] == 0.0:
-                continue
-            slot = order[k]
-            i, token = slots[slot, SOURCE], slots[slot, S_TOKEN]
-            node = nodes[i]
-            if token == NONE:
-                new_blank[kept] = stay_blank[i] * rescale
-                new_spoken[kept] = stay_spoken[i] * rescale
-            else:
-                parent, word = node, slots[slot, S_WORD]
-                node = _find(ints, parent, token, word)
-                if node < 0:
-                    if used == len(ints):  # never full: a full table would drop prefixes without a word
-                        ints, reals = _grow(ints, reals)
-                    node = used
-                    used += 1
-                    _make(ints, reals, node, trie, lm, weights, mode, parent, token, word, slots[slot, S_PLACE],
-                          factors[slot])
-                new_blank[kept] = 0.0
-                new_spoken[kept] = value[k] * rescale
-            new_nodes[kept] = node
-            ints[node, BEAM] = kept
-            kept += 1
-        active = kept
-        nodes, new_nodes = new_nodes, nodes
-        blank, new_blank = new_blank, blank
-        spoken, new_spoken = new_spoken, spoken
-
-    return ints, _finish(trie, lm, weights, mode, ints, nodes[:active], blank, spoken, scale)
+    return ints, _finish(trie, lm, weights, mode, ints, now, active, scale)
 
 
 @compiled

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asrlab.compiled import compiled
+from asrlab.compiled import compiled_inner
 from asrlab.decode.hypothesis import WORD_MARK
 from asrlab.errors import AsrlabError
-from asrlab.lm.ngram import UNKNOWN_ID, NGram, score_word
+from asrlab.lm.ngram import UNKNOWN_ID, NGram
 
 ROOT, OUTSIDE = 0, -1
 
@@ -34,31 +34,31 @@ class WordTrie(NamedTuple):
     letters: np.ndarray  # int64
 
 
-@compiled
-def child_of(first, symbol, child, from_root, node, wanted):
-    """The node that a symbol leads to, or OUTSIDE.  (The arrays are a `WordTrie`'s.)"""
+@compiled_inner
+def child_of(trie, node, symbol):
+    """The node that a symbol leads to, or OUTSIDE."""
     if node == ROOT:
-        return from_root[wanted]
-    low, end = first[node], first[node + 1]
+        return trie.from_root[symbol]
+    low, end = trie.first[node], trie.first[node + 1]
     high = end
     while low < high:
         middle = (low + high) >> 1
-        if symbol[middle] < wanted:
+        if trie.symbol[middle] < symbol:
             low = middle + 1
         else:
             high = middle
-    if low < end and symbol[low] == wanted:
-        return child[low]
+    if low < end and trie.symbol[low] == symbol:
+        return trie.child[low]
     return OUTSIDE
 
 
-@compiled
-def walk(first, symbol, child, from_root, letters_first, letters, node, token):
+@compiled_inner
+def walk(trie, node, token):
     """The node after all symbols of a token, or OUTSIDE."""
-    for k in range(letters_first[token], letters_first[token + 1]):
-        if node == OUTSIDE or letters[k] < 0:
+    for k in range(trie.letters_first[token], trie.letters_first[token + 1]):
+        if node == OUTSIDE or trie.letters[k] < 0:
             return OUTSIDE
-        node = child_of(first, symbol, child, from_root, node, letters[k])
+        node = child_of(trie, node, trie.letters[k])
     return node
 
 
@@ -100,7 +100,7 @@ def lexicon_trie(
 def _build(spellings, words, tokens, token_symbols, symbols: int, lm: NGram | None) -> WordTrie:
     arcs: list[dict[int, int]] = [{}]
     ends: list[list[int]] = [[]]
-    unknown = 0.0 if lm is None else score_word.py_func(lm.arrays, 0, UNKNOWN_ID)[0]
+    unknown = 0.0 if lm is None else float(lm.arrays.logp[UNKNOWN_ID])
     lm_word = [UNKNOWN_ID if lm is None else lm.word_id(w) for w in words]
     unigram = [0.0 if lm is None else float(lm.arrays.logp[i]) for i in lm_word]
     lookahead = [-np.inf]

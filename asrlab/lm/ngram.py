@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asrlab.compiled import compiled
+from asrlab.compiled import compiled, compiled_inner
 from asrlab.errors import AsrlabError
 from asrlab.lm.arpa import read_arpa, write_arpa
 from asrlab.lm.kneser_ney import BEGIN, END, UNKNOWN, Entries, Gram, estimate
@@ -31,7 +31,7 @@ class NGramArrays(NamedTuple):
     next: np.ndarray  # (A,) int32, the state after the word
 
 
-@compiled
+@compiled_inner
 def score_word(lm: NGramArrays, state: int, word: int) -> tuple[float, int]:
     """Log-probability (nats) of a word id after a state, and the next state: `NGram.score` for compiled callers."""
     total = 0.0

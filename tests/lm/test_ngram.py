@@ -7,7 +7,7 @@ import pytest
 
 from asrlab.errors import AsrlabError
 from asrlab.lm import NGram
-from asrlab.lm.ngram import score_word
+from asrlab.lm.ngram import score_sentence, score_word
 
 SENTENCES = ["turn left", "turn right now", "turn left at the light", "go left", "", "go", "go go go now"] * 2
 
@@ -42,10 +42,11 @@ def test_states_score_as_the_whole_history_does(order):
 
 def test_compiled_scores_are_the_same():
     lm = NGram.train(SENTENCES, 3)
-    for state in range(len(lm.arrays.backoff)):
-        for word in range(len(lm.words)):
-            if word != 1:
-                assert score_word(lm.arrays, state, word) == pytest.approx(lm.score(state, lm.words[word]))
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        ids = rng.integers(3, len(lm.words), size=rng.integers(0, 8))
+        expected = lm.logprob([lm.words[i] for i in ids])
+        assert score_sentence(lm.arrays, lm.start(), ids) == pytest.approx(expected)
 
 
 def test_taken_apart_and_built_again():
