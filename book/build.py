@@ -4,6 +4,7 @@ Site assets, embedded corpus, notebooks to download, every notebook executed, HT
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -24,7 +25,11 @@ def corpus() -> None:
 
 
 def html() -> None:
-    """`--all` reads every page again: a page that failed once is otherwise skipped, and the second build is green."""
+    """`--all` reads every page again: a page that failed once is otherwise skipped, and the second build is green.
+
+    Pages of an earlier build go first: what has left the table of contents must leave the site.
+    """
+    shutil.rmtree(ROOT / "_build" / "html", ignore_errors=True)
     jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
     options = ["build", ".", "--all", "-W", "--keep-going", "--quiet"]
     if subprocess.run([*jupyter_book, *options], cwd=ROOT).returncode:

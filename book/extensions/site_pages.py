@@ -31,7 +31,29 @@ def offer_notebook(app, pagename, templatename, context, doctree):
     context["notebook_url"] = button["url"]
 
 
+# Markup of the theme and of Sphinx that a screen reader cannot make sense of, and what it can.
+ACCESSIBLE = (
+    (
+        '<summary><span class="toctree-toggle" role="presentation">',
+        '<summary aria-label="Pages of this section"><span class="toctree-toggle" role="presentation">',
+    ),
+    ('<div role="list" class="citation-list">', '<div class="citation-list">'),
+)
+
+
+def mend_markup(app, exception):
+    if exception is not None or app.builder.name != "html":
+        return
+    for path in Path(app.outdir).rglob("*.html"):
+        page = mended = path.read_text(encoding="utf-8")
+        for before, after in ACCESSIBLE:
+            mended = mended.replace(before, after)
+        if mended != page:
+            path.write_text(mended, encoding="utf-8")
+
+
 def setup(app):
+    app.connect("build-finished", mend_markup)
     # Late enough for the theme (priority 501) to have made its buttons.
     app.connect("html-page-context", drop_thebe, priority=900)
     app.connect("html-page-context", offer_notebook, priority=900)

@@ -1,13 +1,11 @@
 """Load a page of the built book in a browser that can reach the site and nothing else, and note what is seen."""
 
-import gzip
 from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "_build" / "html"
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
-COMPRESSED = (".html", ".css", ".js", ".json", ".svg")  # what any web server sends compressed
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 900}
 
@@ -26,18 +24,11 @@ class Visit:
     foreign: list = field(default_factory=list)  # requests to another host; they were not let through
     broken: list = field(default_factory=list)  # requests to the site that it could not answer
     errors: list = field(default_factory=list)  # what the console and the page reported
-    bodies: dict = field(default_factory=dict)  # address -> what came back
+    responses: list = field(default_factory=list)  # what the site answered
     facts: dict = field(default_factory=dict)  # what LOOK found on the page
     faults: dict = field(default_factory=dict)  # "light" and "dark" -> axe's serious and critical findings
     width: int = 0  # of the content on a phone, in pixels
-
-    @property
-    def weight(self) -> int:
-        """Bytes that travel when the page is opened for the first time."""
-        return sum(
-            len(gzip.compress(body)) if address.split("?")[0].endswith(COMPRESSED) else len(body)
-            for address, body in self.bodies.items()
-        )
+    weight: int = 0  # bytes of the page and of everything that it asks for, not compressed
 
 
 LOOK = """() => ({
@@ -63,7 +54,8 @@ SETTLED = """async () => {
 }"""
 
 AUDIT = """async () => {
-  const found = await axe.run(document, {resultTypes: ['violations'], rules: {region: {enabled: false}}});
+  const rules = {region: {enabled: false}};
+  const found = await axe.run(document, {resultTypes: ['violations'], preload: false, rules});
   return found.violations.filter(v => ['serious', 'critical'].includes(v.impact))
       .map(v => v.id + ': ' + v.nodes.slice(0, 3).map(n => n.html.slice(0, 160)).join(' | '));
 }"""
@@ -71,7 +63,7 @@ AUDIT = """async () => {
 
 def open_page(browser, site: str, address: str, visit: Visit, **options):
     """A page in a browser of its own that can reach the site and nothing else."""
-    context = browser.new_context(viewport=DESKTOP, **options)
+    context = browser.new_context(viewport=DESKTOP, reduced_motion="reduce", **options)
     page = context.new_page()
 
     def gate(route, request):
@@ -84,10 +76,10 @@ def open_page(browser, site: str, address: str, visit: Visit, **options):
         if response.status >= 400:
             visit.broken.append(f"{response.status} {response.url}")
         elif response.status < 300 and response.url.startswith(site):
-            visit.bodies[response.url] = response.body()
+            visit.responses.append(response)
 
     context.route("**/*", gate)
-    page.on("requestfinished", lambda request: keep(request.response()))
+    page.on("response", keep)
     page.on("console", lambda message: visit.errors.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: visit.errors.append(str(error)))
     page.goto(site + address, wait_until="load")
@@ -99,13 +91,12 @@ def look(browser, site: str, address: str) -> Visit:
     visit = Visit(address)
     page = open_page(browser, site, address, visit, color_scheme="light")
     visit.facts = page.evaluate(LOOK)
-    bodies = dict(visit.bodies)
+    visit.weight = sum(len(response.body()) for response in visit.responses)
     page.add_script_tag(path=str(AXE))
     for mode in ("light", "dark"):
         page.evaluate("mode => { document.documentElement.dataset.theme = mode; }", mode)
         visit.faults[mode] = page.evaluate(AUDIT)
     page.set_viewport_size(PHONE)
     visit.width = page.evaluate("() => document.documentElement.scrollWidth")
-    visit.bodies = bodies
     page.context.close()
     return visit
