@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import inspect
 import json
 import os
+import shutil
 import textwrap
 import time
 from collections.abc import Iterator, Sequence
@@ -16,7 +18,7 @@ from pathlib import Path
 from statistics import mean
 
 import torch
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from asrlab import config, corpora, receipt
 from asrlab.checkpoint import CHECKPOINT
@@ -27,7 +29,7 @@ from asrlab.recipe import load as load_recipe
 from asrlab.recognizer import Recognizer
 from asrlab.train import LOG, train
 
-FINISHED = "finished.json"
+FINISHED, LOCK = "finished.json", ".lock"
 PACKAGE = Path(__file__).resolve().parent
 RESULTS = PACKAGE.parent / "benchmarks" / "results"
 WAYS = {
@@ -63,12 +65,21 @@ def trained(name: str = "scenetalk", changes: Sequence[str] = ()) -> Run:
     directory = corpora.cache() / "runs" / f"{Path(name).stem}-{_fingerprint(recipe)}"
     corpus = corpora.load(recipe.corpus, **recipe.corpus_options)
     directory.mkdir(parents=True, exist_ok=True)
-    with FileLock(directory / ".lock"):
+    with FileLock(directory / LOCK):
         if not (directory / FINISHED).exists():
+            _sweep(directory)
             _train(recipe, directory, corpus)
     lines = (directory / LOG).read_text(encoding="utf-8").splitlines()
     seconds = json.loads((directory / FINISHED).read_text(encoding="utf-8"))["seconds"]
     return Run(recipe, corpus, Recognizer.load(directory), tuple(map(json.loads, lines)), seconds, directory)
+
+
+def _sweep(directory: Path) -> None:
+    """Remove runs of the same recipe that were killed and will not go on, since the code has changed."""
+    for other in directory.parent.glob(f"{directory.name.rpartition('-')[0]}-*"):
+        if other != directory and not (other / FINISHED).exists():
+            with contextlib.suppress(Timeout), FileLock(other / LOCK, timeout=0):  # else somebody is at it
+                shutil.rmtree(other, ignore_errors=True)
 
 
 def _train(recipe: Recipe, directory: Path, corpus: Corpus) -> None:

@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from asrlab import course, receipt
 from asrlab.checkpoint import CHECKPOINT
@@ -35,6 +36,7 @@ def trainings(tmp_path, monkeypatch):
     utterance = Utterance("u", tmp_path / "u.wav", "ab", "s", 1.0)
     monkeypatch.setenv("ASRLAB_CACHE", str(tmp_path))
     monkeypatch.setattr(course, "train", pretend)
+    monkeypatch.setattr(course, "sources", lambda *modules: set())  # somebody may be editing them
     monkeypatch.setattr(course.corpora, "load", lambda name, **options: Corpus(name, {"train": (utterance,)}, 16000))
     return calls
 
@@ -67,6 +69,16 @@ def test_a_training_that_was_killed_is_done_again(trainings, monkeypatch):
         course.trained()
     monkeypatch.setattr(course, "train", pretend)
     assert course.trained().log and len(trainings) == 1
+
+
+def test_what_killed_runs_left_is_swept_away_unless_somebody_is_at_it(trainings):
+    kept = course.trained().directory
+    orphan, busy, other = (kept.with_name(name) for name in ("scenetalk-0a", "scenetalk-0b", "an4-0c"))
+    for directory in (orphan, busy, other):
+        directory.mkdir()
+    with FileLock(busy / course.LOCK):
+        course.trained(changes=["epochs=2"])
+    assert not orphan.exists() and all(directory.exists() for directory in (kept, busy, other))
 
 
 def test_another_recipe_or_other_code_is_another_run(trainings, tmp_path, monkeypatch):
