@@ -52,6 +52,7 @@
 
     function draw() {
       var now = audio.currentTime;
+      playhead.style.visibility = now > 0 ? "visible" : "hidden";
       playhead.style.left = Math.min(100, (100 * now) / seconds) + "%";
       time.textContent = now.toFixed(1) + " / " + seconds.toFixed(1) + " s";
       var going = !audio.paused;
