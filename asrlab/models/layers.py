@@ -26,7 +26,7 @@ def chunk_mask(frames: int, chunk: int, left_chunks: int, device: torch.device |
 
 
 def rotary(x: Tensor) -> Tensor:
-    """Rotate channel pairs of `(B, H, T, D)` by an angle that grows with the time index: relative positions.
+    """Rotate channel pairs of `(..., T, D)` by an angle that grows with the time index: relative positions.
 
     After it a query and a key meet at an angle that depends on their distance alone (Su et al. 2021, arXiv:2104.09864).
     """
@@ -34,8 +34,8 @@ def rotary(x: Tensor) -> Tensor:
     frequency = 10000.0 ** (-torch.arange(half, device=x.device) / half)
     angle = torch.arange(frames, device=x.device)[:, None] * frequency
     cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
-    a, b = x[..., :half], x[..., half:]
-    return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
+    across = x.roll(half, dims=-1)  # channel i is paired with i + D / 2
+    return torch.addcmul(x * torch.cat([cos, cos], dim=-1), across, torch.cat([-sin, sin], dim=-1))
 
 
 class Dropout(nn.Module):
@@ -56,8 +56,9 @@ class Dropout(nn.Module):
             return F.dropout(x, self.p)
         words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
         drop = round(256 * self.p)
-        keep = (words.view(torch.uint8)[: x.numel()] >= drop).to(x.dtype).mul_(256 / (256 - drop))
-        return x * keep.view(x.shape)
+        keep = torch.empty(x.shape, dtype=x.dtype)
+        torch.ge(words.view(torch.uint8)[: x.numel()].view(x.shape), drop, out=keep)
+        return x * keep.mul_(256 / (256 - drop))
 
 
 class TimeConv(nn.Module):
@@ -89,9 +90,13 @@ class SelfAttention(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """`x (B, T, D)`, `mask` broadcastable to `(B, 1, T, T)`, True where a query may look."""
         batch, frames, dim = x.shape
-        q, k, v = self.project_in(x).view(batch, frames, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4)
-        scores = rotary(q) @ rotary(k).transpose(-1, -2) / (dim // self.heads) ** 0.5
-        y = scores.masked_fill(~mask, -1e4).softmax(dim=-1) @ v
+        qkv = self.project_in(x).view(batch, frames, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4)
+        (q, k), v = rotary(qkv[:2]), qkv[2]
+        hide = torch.zeros(mask.shape, dtype=q.dtype, device=x.device).masked_fill(~mask, -1e4)
+        if x.device.type == "cpu" and q.dtype == torch.bfloat16:  # where torch's kernel is slower than its definition
+            y = (q @ k.transpose(-1, -2) / (dim // self.heads) ** 0.5 + hide).softmax(dim=-1) @ v
+        else:
+            y = F.scaled_dot_product_attention(q, k, v, hide)
         return self.project_out(y.transpose(1, 2).reshape(batch, frames, dim))
 
 
@@ -114,18 +119,22 @@ class Subsampling(nn.Module):
     def __init__(self, features: int, dim: int, subsampling: int, channels: int, causal: bool):
         super().__init__()
         steps = subsampling.bit_length() - 1
-        self.pad = (2, 0) if causal else (1, 1)
+        self.causal = causal
+        padding = (0 if causal else 1, 1)
         self.convs = nn.ModuleList(
-            nn.Conv2d(1 if i == 0 else channels, channels, 3, stride=2) for i in range(steps)
+            nn.Conv2d(1 if i == 0 else channels, channels, 3, stride=2, padding=padding) for i in range(steps)
         )
         for _ in range(steps):
             features = (features + 1) // 2
         self.project = nn.Linear(channels * features, dim)
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        x = x.unsqueeze(1).contiguous(memory_format=torch.channels_last)
+        x = x * length_mask(lengths, x.shape[1]).to(x.dtype)[:, :, None]
+        x = x[..., None].permute(0, 3, 1, 2)  # (B, 1, T, F) with the channels last in memory: faster convolutions
         for conv in self.convs:
-            x = x * length_mask(lengths, x.shape[2]).to(x.dtype)[:, None, :, None]  # a kernel reaches over the end
-            x = F.relu(conv(F.pad(x, (1, 1, *self.pad))))
+            x = conv(F.pad(x, (0, 0, 2, 0)) if self.causal else x)
             lengths = (lengths + 1) // 2
+            with torch.no_grad():  # the next kernel reaches over the end; where ReLU gives 0 no gradient flows anyway
+                x.mul_(length_mask(lengths, x.shape[2])[:, None, :, None])
+            x = F.relu(x, inplace=True)
         return self.project(x.permute(0, 2, 3, 1).flatten(2)), lengths
