@@ -162,13 +162,12 @@ def decode(options: argparse.Namespace) -> None:
 
 def score(options: argparse.Namespace) -> None:
     from asrlab import score as scoring
-    from asrlab.evaluate import measure, shown
 
     said, heard = read_texts(options.reference), read_texts(options.hypothesis)
     references = {i: row["text"] for i, row in said.items()}
     hypotheses = {i: row["text"] for i, row in heard.items()}
     for unit in ("word", "character"):
-        print("WER" if unit == "word" else "CER", shown(measure(references, hypotheses, unit)))
+        print("WER" if unit == "word" else "CER", scoring.shown(scoring.measure(references, hypotheses, unit)))
     if options.by:
         groups = {i: str({**(row.get("tags") or {}), **row}.get(options.by, "?")) for i, row in said.items()}
         print(scoring.format_table(scoring.by_tag(references, hypotheses, groups), options.by))

@@ -1,7 +1,7 @@
 """A recogniser measured on a corpus: every way of decoding, its error rate with interval, and all that was heard."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from tqdm import tqdm
@@ -25,8 +25,8 @@ class Evaluation:
     speakers: dict[str, str]  # utterance id -> speaker
 
     def wer(self, way: str) -> Interval:
-        """Word error rate of a way of decoding, as `measure` gives it."""
-        return measure(self.references, self.hypotheses[way])
+        """Word error rate of a way of decoding, as `score.measure` gives it."""
+        return score.measure(self.references, self.hypotheses[way])
 
     def metrics(self) -> dict[str, float]:
         """`{"wer.WAY": ..., "wer.WAY.low": ..., "wer.WAY.high": ...}`, fractions, as a receipt holds them."""
@@ -40,27 +40,13 @@ class Evaluation:
         """The error rates and a few utterances as said and as heard, the misheard first."""
         lines = []
         for way in self.hypotheses:
-            lines.append(f"{way:<12} WER {shown(self.wer(way))}")
+            lines.append(f"{way:<12} WER {score.shown(self.wer(way))}")
         heard = self.hypotheses[way]
         wrong = [i for i in self.references if heard[i] != self.references[i]]
         right = [i for i in self.references if heard[i] == self.references[i]]
         for i in [*wrong[: (examples + 1) // 2], *right][:examples]:
             lines += [f"  said   {self.references[i]}", f"  heard  {heard[i]}"]
         return "\n".join(lines)
-
-
-def measure(references: Mapping[str, str], hypotheses: Mapping[str, str], unit: str = "word") -> Interval:
-    """Error rate, a fraction, with its 95% bootstrap interval; for one utterance alone the interval is NaN."""
-    if len(references) > 1:
-        return score.bootstrap(references, hypotheses, unit=unit)
-    rate = score.wer if unit == "word" else score.cer
-    return Interval(rate(references, hypotheses), math.nan, math.nan)
-
-
-def shown(interval: Interval) -> str:
-    """An error rate as text: `12.34%   95% interval 11.20% to 13.50%`."""
-    between = f"   95% interval {interval.low:.2%} to {interval.high:.2%}"
-    return f"{interval.value:.2%}" + ("" if math.isnan(interval.low) else between)
 
 
 Way = Callable[[Heard], Hypothesis]
