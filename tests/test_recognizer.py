@@ -1,0 +1,317 @@
+"""The recogniser: what is saved is what is loaded, files of any length are written down, bad input is told by name."""
+
+import itertools
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+import toy
+from safetensors.torch import load_file, save_file
+
+from asrlab import audio
+from asrlab.decode import BeamOptions
+from asrlab.errors import AsrlabError
+from asrlab.features import FrontEndOptions
+from asrlab.models import AsrModel
+from asrlab.recognizer import Recognizer
+
+RATE = toy.RATE
+
+
+@pytest.fixture(scope="module")
+def recognizer(toy_run):
+    return toy_run.recognizer
+
+
+def sung(text: str, seed: int = 0) -> np.ndarray:
+    return toy.sing(text, np.random.default_rng(seed))
+
+
+# --- save and load ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_there_and_back(recognizer, tmp_path, half):
+    changed = recognizer.with_decoder(BeamOptions(beam=7), recognizer.lm, ["ab", "c"])
+    changed.save(tmp_path / "new" / "model", half)
+    back = Recognizer.load(tmp_path / "new" / "model")
+    assert back.front_end.options == recognizer.front_end.options
+    assert back.model.options == recognizer.model.options
+    assert back.tokenizer.to_dict() == recognizer.tokenizer.to_dict()
+    assert (back.beam, back.lexicon) == (BeamOptions(beam=7), ("ab", "c"))
+    assert back.lm.logprob("ab c") == pytest.approx(recognizer.lm.logprob("ab c"), abs=1e-6)
+    x = [sung("ab c"), sung("de")]
+    for a, b in zip(recognizer.log_probs(x), back.log_probs(x), strict=True):
+        assert np.array_equal(a, b) if not half else np.abs(np.exp(a) - np.exp(b)).max() < 5e-3
+    assert back.transcribe(sung("ab c"), RATE).text == changed.transcribe(sung("ab c"), RATE).text == "ab c"
+
+
+def test_half_is_half(recognizer, tmp_path):
+    for half in (False, True):
+        recognizer.save(tmp_path / str(half), half)
+    whole, small = ((tmp_path / str(half) / "model.safetensors").stat().st_size for half in (False, True))
+    assert small < 0.6 * whole
+    assert os.stat(tmp_path / "True" / "model.safetensors").st_mode & 0o400
+
+
+def test_without_language_model_or_lexicon(recognizer, tmp_path):
+    recognizer.with_decoder().save(tmp_path)
+    back = Recognizer.load(tmp_path)
+    assert (back.lm, back.lexicon) == (None, None)
+    assert sorted(os.listdir(tmp_path)) == ["model.safetensors", "recognizer.json"]
+
+
+@pytest.fixture
+def saved(recognizer, tmp_path):
+    recognizer.save(tmp_path)
+    return tmp_path
+
+
+def test_a_directory_that_is_none(saved):
+    with pytest.raises(AsrlabError, match=r"nowhere/recognizer.json: no recogniser here; give a directory"):
+        Recognizer.load(saved / "nowhere")
+    for name in ("model.safetensors", "lm.arpa"):
+        shutil.copytree(saved, saved / "copy")
+        (saved / "copy" / name).unlink()
+        with pytest.raises(AsrlabError, match=name):
+            Recognizer.load(saved / "copy")
+        shutil.rmtree(saved / "copy")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "damaged"),
+        ('{"format": 1', "damaged"),
+        ("[1]", "format 'list', this version reads 1"),
+        ('{"format": 99}', "format 99, this version reads 1; train again or change versions"),
+        ('{"name": "something else"}', "format None"),
+        ('{"format": 1, "model": {}}', "damaged, it lacks front_end, tokenizer, beam, lexicon, language_model"),
+    ],
+)
+def test_a_description_that_is_none(saved, text, message):
+    (saved / "recognizer.json").write_text(text)
+    with pytest.raises(AsrlabError, match=rf"recognizer.json: {message}"):
+        Recognizer.load(saved)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("model", "encoder", "dims"), 3, "recognizer.json: encoder: unknown key 'dims'"),
+        (("front_end", "hop_ms"), "x", "recognizer.json: hop_ms='x': expected float"),
+        (("beam", "beam"), 0, "recognizer.json: beam=0"),
+        (("tokenizer", "kind"), "runes", "recognizer.json: tokenizer kind 'runes'"),
+        (("tokenizer",), 3, "recognizer.json: "),
+        (("model", "encoder", "layers"), 3, r"model.safetensors: weights of another model than recognizer.json"),
+        (("model", "encoder", "dim"), 34, r"model.safetensors: weights of another model than recognizer.json"),
+    ],
+)
+def test_a_description_that_was_changed(saved, path, value, message):
+    described = json.loads((saved / "recognizer.json").read_text())
+    here = described
+    for key in path[:-1]:
+        here = here[key]
+    here[path[-1]] = value
+    (saved / "recognizer.json").write_text(json.dumps(described))
+    with pytest.raises(AsrlabError, match=message):
+        Recognizer.load(saved)
+
+
+def test_weights_that_are_damaged_or_of_others(saved):
+    path = saved / "model.safetensors"
+    whole = path.read_bytes()
+    for data in (b"", whole[:100], whole[: len(whole) // 2], b"\x00" * 64, np.random.default_rng(0).bytes(5000)):
+        path.write_bytes(data)
+        with pytest.raises(AsrlabError, match=r"model.safetensors: missing or damaged .*; copy it or train again"):
+            Recognizer.load(saved)
+    save_file({"weight": torch.zeros(3)}, path)
+    with pytest.raises(AsrlabError, match=r"model.safetensors: weights of another model than recognizer.json"):
+        Recognizer.load(saved)
+    path.write_bytes(whole)
+    weights = load_file(path)
+    weights["ctc.bias"][0] = float("nan")
+    save_file(weights, path)
+    with pytest.raises(AsrlabError, match=r"the model gave NaN: look at its input and weights"):
+        Recognizer.load(saved).transcribe(sung("ab"), RATE)
+
+
+def test_a_place_that_cannot_be_written(recognizer, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(AsrlabError, match="file: cannot be written"):
+        recognizer.save(tmp_path / "file")
+    with pytest.raises(AsrlabError, match="file/model: cannot be written"):
+        recognizer.save(tmp_path / "file" / "model")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+# --- log-probabilities ------------------------------------------------------------------------------------------------
+
+
+def test_log_probabilities_are_those_of_each_utterance_alone(recognizer, monkeypatch):
+    x = [sung(text, i) for i, text in enumerate(["ab c", "e", "abc de bad", "d", "ba"])]
+    alone = [recognizer.log_probs([w])[0] for w in x]
+    for limit in (60.0, 2.0):  # one batch, several
+        monkeypatch.setattr("asrlab.recognizer.BATCH_SECONDS", limit)
+        for a, b in zip(recognizer.log_probs(x), alone, strict=True):
+            assert a.shape == b.shape
+            assert np.allclose(a, b, atol=1e-4)
+    assert recognizer.log_probs([]) == []
+    frames = 1 + (len(x[0]) - 400) // 160
+    assert alone[0].shape == (-(-frames // 4), len(recognizer.tokenizer))
+    assert np.allclose(np.exp(alone[0]).sum(axis=1), 1.0, atol=1e-5)
+
+
+def test_recognition_draws_no_lots():
+    """Dropout and dither are for training."""
+    torch.manual_seed(0)
+    recipe = toy.recipe(toy.CHANCE)
+    from asrlab.text import CharTokenizer
+
+    tokenizer = CharTokenizer.fit(["abc"])
+    options = FrontEndOptions(n_mels=24, dither=0.1)
+    recognizer = Recognizer(options, AsrModel(24, len(tokenizer), recipe.model).train(), tokenizer)
+    a, b = (recognizer.log_probs([sung("ab")])[0] for _ in range(2))
+    assert np.array_equal(a, b)
+
+
+def test_an_attention_head_alone_has_nothing_for_ctc_to_decode(recognizer):
+    recipe = toy.recipe(model={"ctc_weight": 0.0})
+    model = AsrModel(24, len(recognizer.tokenizer), recipe.model)
+    with pytest.raises(AsrlabError, match=r"attention head alone \(ctc_weight=0\)"):
+        Recognizer(recognizer.front_end.options, model, recognizer.tokenizer).log_probs([sung("a")])
+
+
+# --- files and arrays -------------------------------------------------------------------------------------------------
+
+
+def test_text_and_times_of_what_was_sung(recognizer):
+    transcript = recognizer.transcribe(sung("ab cde b"), RATE)
+    assert transcript.text == "ab cde b"
+    assert [w.text for w in transcript.words] == ["ab", "cde", "b"]
+    begin = toy.GAP
+    for word in transcript.words:
+        end = begin + toy.LETTER * len(word.text)
+        assert word.start == pytest.approx(begin, abs=0.1)
+        assert word.end == pytest.approx(end, abs=0.1)
+        assert 0 < word.confidence <= 1
+        begin = end + toy.GAP
+    assert transcript.segments == ((0.0, pytest.approx(begin)),)
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3"])
+def test_files_of_any_format(recognizer, tmp_path, suffix):
+    path = tmp_path / f"x{suffix}"
+    audio.save(path, sung("ab cde"), RATE)
+    assert recognizer.transcribe(path).text == recognizer.transcribe(str(path)).text == "ab cde"
+
+
+def test_eight_kilohertz_stereo_is_much_like_sixteen_mono(recognizer, tmp_path):
+    x = sung("ab c dab")
+    narrow = audio.resample(x, RATE, 8000)
+    soundfile.write(tmp_path / "stereo.wav", np.stack([1.2 * narrow, 0.8 * narrow], axis=1), 8000)
+    mono = recognizer.transcribe(audio.resample(narrow, 8000, RATE), RATE)
+    stereo = recognizer.transcribe(tmp_path / "stereo.wav")
+    array = recognizer.transcribe(narrow, 8000)
+    assert stereo.text == array.text == mono.text == "ab c dab"
+    for a, b, c in zip(mono.words, stereo.words, array.words, strict=True):
+        assert abs(a.start - b.start) <= 0.04
+        assert abs(a.start - c.start) <= 0.04
+        assert abs(a.confidence - b.confidence) < 0.05
+    assert recognizer.transcribe(audio.resample(x, RATE, 48000), 48000).text == "ab c dab"
+
+
+def test_a_long_file_is_cut_where_nobody_sings(recognizer, tmp_path):
+    """Two minutes of words with pauses: all are heard, in order, each within the segment that holds it."""
+    rng = np.random.default_rng(0)
+    texts, pieces, begins, seconds = [], [], [], 0.0
+    while seconds < 120:
+        text = toy.sentence(rng)
+        pause = rng.normal(0, 0.01, int(rng.uniform(0.5, 3.0) * RATE)).astype(np.float32)  # as between the words
+        texts.append(text)
+        begins.append(seconds)
+        pieces += [toy.sing(text, rng), pause]
+        seconds = sum(map(len, pieces)) / RATE
+    long = np.concatenate(pieces)
+    audio.save(tmp_path / "long.wav", long, RATE)
+    transcript = recognizer.transcribe(tmp_path / "long.wav")
+    words = " ".join(texts).split()
+    right = sum(a == b.text for a, b in zip(words, transcript.words, strict=False))
+    assert len(transcript.words) == len(words)
+    assert right >= 0.95 * len(words)
+    assert transcript.text.split() == [w.text for w in transcript.words]
+    for a, b in itertools.pairwise(transcript.words):
+        assert 0 <= a.start < a.end <= b.start + 1e-6
+    assert transcript.words[-1].end <= len(long) / RATE + 1e-6
+    starts = np.array([w.start for w in transcript.words])
+    assert all(np.abs(begin + toy.GAP - starts).min() < 0.2 for begin in begins)  # each where it was sung
+    assert len(transcript.segments) > 20
+    assert all(b - a <= 20.0 + 1e-6 for a, b in transcript.segments)
+    assert all(a[1] <= b[0] for a, b in itertools.pairwise(transcript.segments))
+    cut = recognizer.transcribe(long, RATE, max_seconds=1.0)
+    assert max(b - a for a, b in cut.segments) <= 1.0 + 1e-6
+
+
+def test_an_hour_of_nothing_much_says_nothing(recognizer):
+    hour = np.random.default_rng(0).normal(0, 1e-3, 600 * RATE).astype(np.float32)  # ten minutes, to save time
+    transcript = recognizer.transcribe(hour, RATE)
+    assert transcript.words == ()
+    assert transcript.text == ""
+
+
+# --- bad input --------------------------------------------------------------------------------------------------------
+
+
+def test_recordings_that_hold_nothing(recognizer, tmp_path):
+    for name, samples, message in (
+        ("one.wav", np.ones(1, np.float32), r"1 samples at 16000 Hz, shorter than one analysis window \(400 samples"),
+        ("short.wav", np.ones(399, np.float32) / 2, r"399 samples"),
+        ("silent.wav", np.zeros(RATE, np.float32), r"silent \(largest amplitude 0 of 1\); check the microphone"),
+    ):
+        audio.save(tmp_path / name, samples, RATE)
+        with pytest.raises(AsrlabError, match=rf"{name}: {message}"):
+            recognizer.transcribe(tmp_path / name)
+        with pytest.raises(AsrlabError, match=rf"the recording: {message}"):
+            recognizer.transcribe(samples, RATE)
+    assert recognizer.transcribe(np.r_[sung("a")[:400]], RATE).segments == ((0.0, 0.025),)  # just one window
+
+
+def test_files_that_are_no_recordings(recognizer, tmp_path):
+    audio.save(tmp_path / "whole.wav", sung("ab"), RATE)
+    whole = (tmp_path / "whole.wav").read_bytes()
+    soundfile.write(tmp_path / "nan.wav", np.r_[sung("ab")[:800], np.nan], RATE, subtype="FLOAT")
+    for name, data, message in (
+        ("empty.wav", b"", r"empty \(0 bytes\)"),
+        ("truncated.wav", whole[: len(whole) // 2], r"truncated"),
+        ("header.wav", whole[:20], r""),
+        ("text.wav", b"this is no sound" * 100, r"not readable as audio"),
+        ("nan.wav", None, r".*NaN|.*nan"),
+        ("missing.wav", None, r"no such file"),
+    ):
+        if data is not None:
+            (tmp_path / name).write_bytes(data)
+        with pytest.raises(AsrlabError, match=rf"{name}: {message}"):
+            recognizer.transcribe(tmp_path / name)
+    with pytest.raises(AsrlabError, match=r"no such file"):
+        recognizer.transcribe(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("samples", "rate", "message"),
+    [
+        (np.zeros((100, 2), np.float32), RATE, r"samples \(100, 2\): expected \(N,\); mix to mono"),
+        (np.full(800, np.nan, np.float32), RATE, r"sample 0 is nan"),
+        (np.r_[np.ones(800), np.inf], RATE, r"sample 800 is inf"),
+        (np.ones(800, np.int16), RATE, r"samples of int16: expected floats in \[-1, 1\]; divide 16-bit ones by 32768"),
+        (np.zeros(0, np.float32), RATE, r"\(0,\)"),
+        (np.ones(800, np.float32), 0, r"rate=0"),
+        (np.ones(800, np.float32), None, r"samples \(800,\) without their rate; pass sample_rate=16000"),
+    ],
+)
+def test_arrays_that_are_no_recordings(recognizer, samples, rate, message):
+    with pytest.raises(AsrlabError, match=message):
+        recognizer.transcribe(samples, rate)
