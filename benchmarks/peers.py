@@ -15,6 +15,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
@@ -28,23 +29,27 @@ class Seconds(float):
     """A duration that a case measured by itself, where the call around it (a process, a copy) is not to count."""
 
 
-def peer_python(name: str, requirements: Sequence[str]) -> Path:
+def peer_python(name: str, requirements: Sequence[str], shared: bool = False) -> Path:
     """The Python of a virtual environment with these requirements, made in the cache ($ASRLAB_CACHE) on first use.
 
     name          the peer's, for the folder and the messages
     requirements  what pip is to install: "pyctcdecode==0.5.0", "numpy<2", a path to a wheel
+    shared        True: what is installed here can be imported there too, after the peer's own (so that torch is not
+                  fetched a second time, and is the same on both sides)
 
     Other requirements, or another Python, make another environment. Raises AsrlabError with pip's own words if it
     fails; nothing is left then.
     """
-    key = json.dumps([sorted(requirements), platform.python_version(), platform.platform()])
+    ours = sysconfig.get_path("purelib") if shared else ""
+    made_of = [sorted(requirements), platform.python_version(), platform.platform()]
+    key = json.dumps([*made_of, ours] if shared else made_of)
     folder = (cache() / "peers" / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}").absolute()
     if not folder.exists():
         # Made beside and renamed: a kill leaves no half environment, and of two processes the second finds the first's.
         part = folder.with_name(f"{folder.name}.{os.getpid()}.part")
         shutil.rmtree(part, ignore_errors=True)
         try:
-            _make(name, requirements, part)
+            _make(name, requirements, part, ours)
             os.replace(part, folder)
         except OSError as error:
             if not folder.exists():
@@ -155,13 +160,15 @@ def _python(folder: Path) -> Path:
     return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
-def _make(name: str, requirements: Sequence[str], folder: Path) -> None:
+def _make(name: str, requirements: Sequence[str], folder: Path, shared: str = "") -> None:
     """A virtual environment, filled by the pip that runs here if it can (23 and later): unpacking a second is slow."""
     try:
         ours = int(metadata.version("pip").split(".")[0]) >= 23
     except metadata.PackageNotFoundError:
         ours = False
     _check(name, requirements, [sys.executable, "-m", "venv", *(["--without-pip"] if ours else []), str(folder)])
+    if shared:  # before pip looks for what is there already
+        (next(folder.rglob("site-packages")) / "shared.pth").write_text(shared + "\n", encoding="utf-8")
     if requirements:
         python = str(_python(folder))
         pip = [sys.executable, "-m", "pip", "--python", python] if ours else [python, "-m", "pip"]
