@@ -26,7 +26,7 @@ def toy_run(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("toy")
     corpus = toy.corpus(folder, train=48, dev=8, test=8)
-    recipe = toy.recipe(epochs=30, average_epochs=1.0, language={"order": 2})
+    recipe = toy.recipe(epochs=20, average_epochs=1.0, language={"order": 2})
     lines = []
     recognizer = train(recipe, folder / "run", corpus, progress=False, device="cpu", after_epoch=lines.append)
     logged = [json.loads(line) for line in (folder / "run" / "log.jsonl").read_text().splitlines()]

@@ -12,7 +12,7 @@ import torch
 import toy
 from safetensors.torch import load_file, save_file
 
-from asrlab import audio
+from asrlab import audio, score
 from asrlab.decode import BeamOptions
 from asrlab.errors import AsrlabError
 from asrlab.features import FrontEndOptions
@@ -239,10 +239,7 @@ def test_a_long_file_is_cut_where_nobody_sings(recognizer, tmp_path):
     long = np.concatenate(pieces)
     audio.save(tmp_path / "long.wav", long, RATE)
     transcript = recognizer.transcribe(tmp_path / "long.wav")
-    words = " ".join(texts).split()
-    right = sum(a == b.text for a, b in zip(words, transcript.words, strict=False))
-    assert len(transcript.words) == len(words)
-    assert right >= 0.95 * len(words)
+    assert score.wer([" ".join(texts)], [transcript.text]) <= 0.1
     assert transcript.text.split() == [w.text for w in transcript.words]
     for a, b in itertools.pairwise(transcript.words):
         assert 0 <= a.start < a.end <= b.start + 1e-6
