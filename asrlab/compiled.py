@@ -43,6 +43,11 @@ def compiled_inner(function: Callable) -> Callable:
     return _compiled(function, {"_nrt": False, "no_cpython_wrapper": True})
 
 
+def compiled_reduction(function: Callable) -> Callable:
+    """`compiled_inner` for a sum or a maximum whose order may change, and which holds no NaN: so it is vectorised."""
+    return _compiled(function, {"_nrt": False, "no_cpython_wrapper": True, "fastmath": {"nnan", "nsz", "reassoc"}})
+
+
 def _compiled(function: Callable, options: dict[str, bool]) -> Callable:
     function.__qualname__ += f"_{_digest()}"
     try:

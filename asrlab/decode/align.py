@@ -1,7 +1,5 @@
 """Forced alignment: which frames say which token (Viterbi over the CTC topology)."""
 
-import math
-
 import numpy as np
 
 from asrlab.compiled import compiled
@@ -9,12 +7,12 @@ from asrlab.decode.hypothesis import Word
 from asrlab.errors import AsrlabError
 
 #: Nats behind the best state of a frame at which alignment first gives a state up; if no path is left, none is.
-WINDOW = 60.0
+WINDOW = 40.0
 
 
 @compiled
 def _viterbi(log_probs, tokens, window):
-    """Best path through blank, t_1, blank, t_2, ..., blank.
+    """Best path through blank 0, token 0, blank 1, token 1, ..., blank L.
 
     States more than `window` nats behind the best of their frame are given up.
 
@@ -23,60 +21,71 @@ def _viterbi(log_probs, tokens, window):
         score of the path in nats, -inf if none is left.
     """
     length, count = log_probs.shape[0], len(tokens)
-    states = 2 * count + 1
-    score, new = np.empty(states + 2), np.empty(states + 2)  # two places in front spare the bounds checks
-    for s in range(states + 2):
-        score[s] = new[s] = -np.inf
-    back = np.empty((length, states), np.int8)
-    score[2] = log_probs[0, 0]
+    # By k, one place further on: the best path that ends in blank k, in token k; with room for what lies outside.
+    blank, spoken = np.empty(count + 2), np.empty(count + 2)
+    new_blank, new_spoken = np.empty(count + 2), np.empty(count + 2)
+    skip = np.empty(count + 1)  # 0 where token k may follow token k - 1 without a blank between them
+    for k in range(count + 2):
+        blank[k] = spoken[k] = new_blank[k] = new_spoken[k] = -np.inf
+    for k in range(count):
+        skip[k] = 0.0 if k > 0 and tokens[k] != tokens[k - 1] else -np.inf
+    from_token = np.empty((length, count + 1), np.bool_)  # blank k comes from token k - 1, else from itself
+    came = np.empty((length, count + 1), np.int8)  # token k comes from 0 itself, 1 blank k, 2 token k - 1
+    blank[1] = log_probs[0, 0]
     if count:
-        score[3] = log_probs[0, tokens[0]]
-    low, high = 0, min(1, states - 1)  # states that a path may be in
+        spoken[1] = log_probs[0, tokens[0]]
+    low, high = 0, 0  # k of the states that a path may be in
     for t in range(1, length):
-        high = min(high + 2, states - 1)
+        high = min(high + 1, count)
+        silence = log_probs[t, 0]
+        for k in range(low, high + 1):
+            stay, from_spoken = blank[k + 1], spoken[k]
+            from_token[t, k] = from_spoken > stay
+            new_blank[k + 1] = max(stay, from_spoken) + silence
+        for k in range(low, min(high + 1, count)):
+            stay, from_blank, jump = spoken[k + 1], blank[k + 1], spoken[k] + skip[k]
+            best, move = stay, 0
+            best, move = (from_blank, 1) if from_blank > best else (best, move)
+            best, move = (jump, 2) if jump > best else (best, move)
+            came[t, k] = move
+            new_spoken[k + 1] = best + log_probs[t, tokens[k]]
         top = -np.inf
-        for s in range(low, high + 1):
-            best, move, label = score[s + 2], 0, 0
-            if score[s + 1] > best:
-                best, move = score[s + 1], 1
-            if s & 1:
-                k = s >> 1
-                label = tokens[k]
-                if score[s] > best and (k == 0 or tokens[k - 1] != label):
-                    best, move = score[s], 2
-            best += log_probs[t, label]
-            new[s + 2] = best
-            back[t, s] = move
-            top = max(top, best)
-        score, new = new, score
+        for k in range(low + 1, high + 2):
+            top = max(top, max(new_blank[k], new_spoken[k]))
+        blank, new_blank = new_blank, blank
+        spoken, new_spoken = new_spoken, spoken
+        # What has fallen behind, or is too late to reach the end, is looked at no more: nor may it be read.
         floor = top - window
-        # What is behind the window, or too late to reach the end, will not be looked at again: nor may it be read.
-        while low < high and (score[low + 2] < floor or low < states - 2 * (length - t)):
-            score[low + 2] = new[low + 2] = -np.inf
+        while low < high and (max(blank[low + 1], spoken[low + 1]) < floor or count - low > length - t):
+            blank[low + 1] = spoken[low + 1] = new_blank[low + 1] = new_spoken[low + 1] = -np.inf
             low += 1
-        while high > low and score[high + 2] < floor:
-            score[high + 2] = new[high + 2] = -np.inf
+        while high > low and max(blank[high + 1], spoken[high + 1]) < floor:
+            blank[high + 1] = spoken[high + 1] = new_blank[high + 1] = new_spoken[high + 1] = -np.inf
             high -= 1
     spans, mean = np.empty((count, 2), np.int64), np.empty(count)
-    s = states - 1
-    if count and score[s + 1] > score[s + 2]:
-        s -= 1
-    total = score[s + 2]
+    silent, k = blank[count + 1] >= spoken[count], count
+    total = blank[count + 1] if silent else spoken[count]
     if total == -np.inf:
         return spans, mean, total
-    for k in range(count):
-        spans[k, 1] = -1
-        mean[k] = 0.0
+    if not silent:
+        k -= 1
+    for j in range(count):
+        spans[j, 1] = -1
+        mean[j] = 0.0
     for t in range(length - 1, -1, -1):
-        if s & 1:
-            k = s >> 1
-            spans[k, 0] = t
-            spans[k, 1] = max(spans[k, 1], t)
-            mean[k] += np.exp(log_probs[t, tokens[k]])
+        if silent:
+            if t > 0 and from_token[t, k]:
+                silent = False
+                k -= 1
+            continue
+        spans[k, 0] = t
+        spans[k, 1] = max(spans[k, 1], t)
+        mean[k] += np.exp(log_probs[t, tokens[k]])
         if t > 0:
-            s -= back[t, s]
-    for k in range(count):
-        mean[k] /= spans[k, 1] - spans[k, 0] + 1
+            silent = came[t, k] == 1
+            k -= came[t, k] == 2
+    for j in range(count):
+        mean[j] /= spans[j, 1] - spans[j, 0] + 1
     return spans, mean, total
 
 
@@ -119,14 +128,11 @@ def timed_words(spans, posteriors, words, frame_seconds: float) -> tuple[Word, .
         words: (text, first token, one past the last token) of each word.
         frame_seconds: seconds from one frame to the next.
     """
-    spans = np.asarray(spans).tolist()
-    logs = np.log(np.maximum(posteriors, 1e-30)).tolist()
-    return tuple(
-        Word(
-            text,
-            start=spans[a][0] * frame_seconds,
-            end=(spans[b - 1][1] + 1) * frame_seconds,
-            confidence=min(1.0, math.exp(sum(logs[a:b]) / (b - a))),
-        )
-        for text, a, b in words
-    )
+    if not words:
+        return ()
+    texts, first, past = zip(*words, strict=True)
+    first, past = np.array(first), np.array(past)
+    logs = np.concatenate([[0.0], np.cumsum(np.log(np.maximum(posteriors, 1e-30)))])
+    confidence = np.minimum(np.exp((logs[past] - logs[first]) / (past - first)), 1.0)
+    start, end = spans[first, 0] * frame_seconds, (spans[past - 1, 1] + 1) * frame_seconds
+    return tuple(map(Word, texts, start.tolist(), end.tolist(), confidence.tolist()))

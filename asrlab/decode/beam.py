@@ -7,7 +7,7 @@ import numpy as np
 
 from asrlab.decode.align import align, timed_words
 from asrlab.decode.frames import select_frames
-from asrlab.decode.hypothesis import WORD_MARK, Hypothesis, check_log_probs, marks_words, split_words
+from asrlab.decode.hypothesis import WORD_MARK, Hypothesis, as_log_probs, check_log_probs, marks_words, split_words
 from asrlab.decode.search import LEXICON, NONE, OPEN, TOKENS, Weights, search, trace
 from asrlab.decode.words import lexicon_trie, open_trie
 from asrlab.errors import AsrlabError
@@ -143,11 +143,13 @@ class BeamDecoder:
         Raises:
             AsrlabError: see `check_log_probs`.
         """
-        log_probs, best = check_log_probs(log_probs, len(self._tokens))
+        log_probs = as_log_probs(log_probs, len(self._tokens))
         for o in widened(self.options):
             # Without words the beam + 1 best tokens of a frame hold all extensions that can survive it.
             most = min(o.max_tokens, o.beam + 1) if self._mode == TOKENS else o.max_tokens
-            frames = select_frames(log_probs, best, float(o.token_threshold), most, float(np.log(o.blank_threshold)))
+            frames = select_frames(log_probs, float(o.token_threshold), most, float(np.log(o.blank_threshold)))
+            if frames.count < 0:
+                check_log_probs(log_probs, len(self._tokens))  # says what is wrong
             table, ends = search(
                 frames, self._trie, self._lm_arrays, self._start, self._weights, self._mode, int(o.beam),
                 float(o.beam_threshold),

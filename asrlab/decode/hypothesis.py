@@ -8,6 +8,7 @@ import numpy as np
 from asrlab.errors import AsrlabError
 
 WORD_MARK = "▁"
+TOLERANCE = 1e-3  # nats by which rounding may lift a log-probability above 0
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,22 @@ def check_log_probs(log_probs: np.ndarray, tokens: int) -> tuple[np.ndarray, np.
     Raises:
         AsrlabError: wrong shape or type, no frame, NaN, a value above 0, or a frame without any probability.
     """
+    array = as_log_probs(log_probs, tokens)
+    best = array.max(axis=1)
+    good = (best <= TOLERANCE) & (best > -np.inf)  # not so for NaN
+    if not good.all():
+        frame = int(np.flatnonzero(~good)[0])
+        remedy = (
+            "the model gave NaN: look at its input and weights"
+            if np.isnan(best[frame])
+            else "pass log-probabilities, for instance logits.log_softmax(-1)"
+        )
+        raise AsrlabError(f"log_probs: the largest value of frame {frame} is {best[frame]}; {remedy}")
+    return array, best
+
+
+def as_log_probs(log_probs: np.ndarray, tokens: int) -> np.ndarray:
+    """`log_probs` as a contiguous float32 or float64 array (T, V), its values not looked at."""
     array = np.asarray(log_probs)
     if array.ndim != 2 or array.dtype.kind != "f":
         raise AsrlabError(f"log_probs {array.dtype} {array.shape}: pass one utterance as floats of shape (T, {tokens})")
@@ -72,14 +89,4 @@ def check_log_probs(log_probs: np.ndarray, tokens: int) -> tuple[np.ndarray, np.
         raise AsrlabError(f"log_probs {array.shape}: no frames; the utterance is too short for the model")
     if array.dtype not in (np.float32, np.float64):
         array = array.astype(np.float32)
-    array = np.ascontiguousarray(array)
-    best = array.max(axis=1)
-    if not (best <= 1e-3).all() or best.min() == -np.inf:
-        frame = int(np.flatnonzero(~(best <= 1e-3) | (best == -np.inf))[0])
-        value = best[frame]
-        remedy = (
-            "the model gave NaN: look at its input and weights" if np.isnan(value)
-            else "pass log-probabilities, for instance logits.log_softmax(-1)"
-        )
-        raise AsrlabError(f"log_probs: the largest value of frame {frame} is {value}; {remedy}")
-    return array, best
+    return np.ascontiguousarray(array)

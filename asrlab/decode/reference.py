@@ -35,7 +35,7 @@ class Prefix(NamedTuple):
 
 
 class ReferenceDecoder:
-    """`BeamDecoder`, to be read: the same arguments (the lexicon as word -> spellings) and hypotheses, without times."""
+    """`BeamDecoder`, to be read: same arguments (the lexicon as word -> spellings), same hypotheses, without times."""
 
     def __init__(
         self,

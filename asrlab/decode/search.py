@@ -3,8 +3,8 @@
 A prefix is a node: its parent, its last token, the word that closed before that token (if any), its place in the trie
 of the word being spelled, and the language model's state after the closed words.  A node is made only for a prefix that
 survives a frame, and freed when nothing in the beam needs it.  Scores are products of probabilities, rescaled now and
-then, so that the inner loop needs no logarithm; the language model's share (with its look-ahead) is a factor on the edge
-from parent to child.  `reference.py` says the same in a page of plain Python.
+then, so that the inner loop needs no logarithm; the language model's share (with its look-ahead) is a factor on the
+edge from parent to child.  `reference.py` says the same in a page of plain Python.
 
 All integers here are int64: a function is compiled once for each combination of types that it is called with.
 """
@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from asrlab.compiled import compiled, compiled_inner
-from asrlab.decode.frames import partition
+from asrlab.decode.frames import keep_best
 from asrlab.decode.words import OUTSIDE, ROOT, child_of, walk
 from asrlab.lm.ngram import END_ID, UNKNOWN_ID, score_word
 
@@ -114,7 +114,7 @@ def _push(s, count, score, source, token, word, place, factor):
 @compiled_inner
 def _prune(s, count, beam, keep_above):
     """Keep the best candidates; the score up to which nothing more can survive."""
-    partition(s.value[:count], s.order[:count], beam)
+    keep_best(s.value[:count], s.order[:count], beam)
     top, least = 0.0, np.inf
     for k in range(beam):
         top, least = max(top, s.value[k]), min(least, s.value[k])
@@ -279,7 +279,8 @@ def _extend(now, active, s, count, cut, stamp, ints, reals, tokens, probs, trie,
             close = 1.0
             if any_start and place != ROOT:
                 close = _close_factor(trie, lm, weights, ints, reals, node, _word_at(trie, place))
-            count = _extend_open(s, count, cut, i, base, repeat, last, tokens, probs, stamp, trie, weights, place, close)
+            count = _extend_open(s, count, cut, i, base, repeat, last, tokens, probs, stamp, trie, weights, place,
+                                 close)
         else:
             for k in range(trie.word_first[place] - 1, trie.word_first[place + 1]):
                 entry, close = NONE, 1.0  # first on within the word, then for each word that ends here on from the root
