@@ -176,7 +176,10 @@ def _bucket(
 
 def load_batches(dataset: Speech, plan: Sequence[Sequence[Entry]], workers: int = 0) -> Iterator[Batch]:
     """The planned batches, read by `workers` processes ahead of time (0: read here, when wanted)."""
-    return iter(DataLoader(dataset, batch_sampler=plan, collate_fn=collate, num_workers=workers))
+    try:
+        yield from DataLoader(dataset, batch_sampler=plan, collate_fn=collate, num_workers=workers)
+    except AsrlabError as error:  # from a worker it comes wrapped in a traceback
+        raise AsrlabError(str(error).rpartition("AsrlabError: ")[2].strip()) from None
 
 
 def _encode(tokenizer: Tokenizer, utterance: Utterance) -> Tensor:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from asrlab import config
@@ -76,7 +76,7 @@ class State:
         plain = {name: getattr(self, name) for name in ("best_wer", "best_epoch", "epoch", "step", "stopped", "spoken")}
         metadata = {"state": json.dumps(plain), "recipe": json.dumps(config.to_dict(recipe))}
         tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
-        write_whole(run / CHECKPOINT, lambda path: save_file(tensors, path, metadata))
+        write_whole(run / CHECKPOINT, lambda part: part.write_bytes(save(tensors, metadata)))
 
     def restore(self, run: Path, recipe: Recipe) -> None:
         """Go on from the checkpoint in `run`. Raises AsrlabError if it is damaged or of another recipe."""
@@ -147,19 +147,11 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         write(beside)
         with open(beside, "rb+") as file:
             os.fsync(file.fileno())
-        beside.chmod(0o666 & ~_umask())  # safetensors lets nobody else read its files
         os.replace(beside, path)
     except (OSError, SafetensorError) as error:
         with contextlib.suppress(OSError):
             beside.unlink()
         raise AsrlabError(f"{path}: cannot be written ({error}); make room or choose another directory") from error
-
-
-def _umask() -> int:
-    """What this user takes away from everybody's rights to a new file; it can only be read by setting it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
 
 
 def _first_difference(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> str | None:

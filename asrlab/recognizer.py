@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from asrlab import audio, config
 from asrlab.checkpoint import write_whole
@@ -221,7 +221,7 @@ class Recognizer:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise AsrlabError(f"{directory}: cannot be written ({error.strerror}); choose another") from error
-        write_whole(directory / WEIGHTS, lambda part: save_file(weights, part))
+        write_whole(directory / WEIGHTS, lambda part: part.write_bytes(save(weights)))
         write_whole(directory / CONFIG, lambda part: part.write_text(json.dumps(description, indent=2) + "\n", "utf-8"))
         if self.lm is not None:
             write_whole(directory / LANGUAGE, self.lm.write_arpa)

@@ -16,7 +16,6 @@ from pathlib import Path
 import torch
 import toy
 
-from asrlab import checkpoint
 from asrlab.train import train
 
 EPOCHS = 4
@@ -44,16 +43,16 @@ def die() -> None:
 
 def die_in_checkpoint(number: int) -> None:
     """From now on, in the middle of the `number`th checkpoint."""
-    whole, written = checkpoint.save_file, []
+    whole, written = Path.write_bytes, []
 
-    def half(tensors, path, metadata):
+    def half(path, data):
         written.append(path)
-        whole(tensors, path, metadata)
         if len(written) == number:
-            os.truncate(path, os.path.getsize(path) // 2)
+            whole(path, data[: len(data) // 2])
             die()
+        whole(path, data)
 
-    checkpoint.save_file = half
+    Path.write_bytes = half
 
 
 def die_before_replacing(name: str, number: int) -> None:

@@ -170,6 +170,13 @@ def test_workers_read_the_same_batches_in_the_same_order(said, tokenizer):
             assert torch.equal(getattr(a, name), getattr(b, name))
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_is_wrong_with_a_file_is_told_alike_by_a_worker(said, tokenizer, tmp_path, workers):
+    gone = Utterance("gone", tmp_path / "gone.wav", said[0].text, "s", 1.0)
+    with pytest.raises(AsrlabError, match=rf"^{tmp_path}/gone.wav: no such file; check the path$"):
+        list(load_batches(Speech([gone], tokenizer, toy.RATE), [[(0, 1.0)]], workers))
+
+
 def test_texts_that_cannot_be_targets_name_utterance_and_file(said, tokenizer):
     u = said[0]
     with pytest.raises(AsrlabError, match=rf"utterance 'u1' \({u.audio}\): empty text; leave it out or transcribe it"):
