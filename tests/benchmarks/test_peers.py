@@ -1,6 +1,7 @@
 """Peers: an environment that is made once and whole or not at all, calls into it, and turns that are fair."""
 
 import os
+import subprocess
 import time
 import zipfile
 
@@ -92,3 +93,17 @@ def test_ratio_is_above_one_where_we_are_ahead():
     }  # fmt: skip
     with pytest.raises(AsrlabError, match="asrlab is not among slow"):
         peers.compare({"x": {"slow": lambda: None}})
+
+
+def test_a_shared_environment_sees_ours_behind_its_own(wheel, tmp_path, monkeypatch):
+    import torch
+
+    monkeypatch.setenv("ASRLAB_CACHE", str(tmp_path))
+    python = peers.peer_python("lonely", [str(wheel)], shared=True)
+    look = "import importlib.util as u; print(u.find_spec('torch').origin); import lonely; print(lonely.__file__)"
+    ours, own = subprocess.run([python, "-c", look], capture_output=True, text=True, check=True).stdout.split()
+    assert ours == torch.__file__
+    assert str(tmp_path) in own
+    alone = peers.peer_python("lonely", [str(wheel)])
+    assert alone != python
+    assert subprocess.run([alone, "-c", look], capture_output=True).returncode == 1
