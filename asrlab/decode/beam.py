@@ -7,7 +7,15 @@ import numpy as np
 
 from asrlab.decode.align import align, timed_words
 from asrlab.decode.frames import select_frames
-from asrlab.decode.hypothesis import WORD_MARK, Hypothesis, as_log_probs, check_log_probs, marks_words, split_words
+from asrlab.decode.hypothesis import (
+    WORD_MARK,
+    Hypothesis,
+    Word,
+    as_log_probs,
+    check_log_probs,
+    marks_words,
+    split_words,
+)
 from asrlab.decode.search import LEXICON, NONE, OPEN, TOKENS, Weights, search, trace
 from asrlab.decode.words import lexicon_trie, open_trie
 from asrlab.errors import AsrlabError
@@ -36,6 +44,7 @@ class BeamOptions:
     beam_threshold: float = 20.0  # prefixes further below the best are dropped
     blank_threshold: float = 0.9995  # frames whose blank is at least so probable are passed over, a run of them as one
     nbest: int = 1  # hypotheses returned, at most
+    times: bool = True  # align each hypothesis, for its words' times and confidences; without, `words` is empty
 
     def __post_init__(self):
         for name in ("beam", "max_tokens", "nbest"):
@@ -166,8 +175,10 @@ class BeamDecoder:
             text = " ".join(word for word, _, _ in words)
             if text in found:
                 continue
-            spans, posteriors, _ = align(log_probs, tokens)
-            timed = timed_words(spans, posteriors, words, self.frame_seconds)
+            timed: tuple[Word, ...] = ()
+            if self.options.times:
+                spans, posteriors, _ = align(log_probs, tokens)
+                timed = timed_words(spans, posteriors, words, self.frame_seconds)
             score = float(scores[i])
             found[text] = Hypothesis(text, tuple(tokens.tolist()), score, self._parts(score, words), timed)
             if len(found) == self.options.nbest:

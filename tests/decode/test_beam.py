@@ -10,12 +10,11 @@ import pytest
 
 from asrlab.decode import BeamDecoder, BeamOptions
 from asrlab.decode.reference import ReferenceDecoder
-from asrlab.errors import AsrlabError
 from asrlab.lm import NGram
 
 EXACT = {
-    "beam": 100_000, "token_threshold": math.inf, "max_tokens": 1000, "beam_threshold": math.inf, "blank_threshold": 2.0,
-    "nbest": 1000,
+    "beam": 100_000, "token_threshold": math.inf, "max_tokens": 1000, "beam_threshold": math.inf,
+    "blank_threshold": 2.0, "nbest": 1000,
 }  # fmt: skip
 LETTERS = SimpleNamespace(tokens=("<blank>", "▁", "a", "b"))
 PIECES = SimpleNamespace(tokens=("<blank>", "▁a", "b", "▁ab", "▁", "a", "▁c", "bc"))
@@ -126,7 +125,8 @@ def test_equal_to_the_reference(case, dtype):
     for trial in range(25):
         lm = random_lm(rng, words, order=int(rng.integers(1 + (case == "phones"), 4))) if with_lm else None
         o = BeamOptions(
-            beam=int(rng.choice([1, 2, 5, 12])), lm_weight=float(rng.choice([0.0, 0.4, 1.5][case == "phones" :])), word_bonus=bonus,
+            beam=int(rng.choice([1, 2, 5, 12])), word_bonus=bonus,
+            lm_weight=float(rng.choice([0.0, 0.4, 1.5][case == "phones" :])),
             unknown_penalty=float(rng.choice([0.0, 3.0])), token_threshold=float(rng.choice([2.0, 6.0, math.inf])),
             max_tokens=int(rng.choice([2, 50])), beam_threshold=float(rng.choice([3.0, 10.0, math.inf])),
             blank_threshold=float(rng.choice([0.9, 2.0])), nbest=4,
