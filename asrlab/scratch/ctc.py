@@ -5,30 +5,34 @@ A network gives, for each of T frames, probabilities over V tokens, of which one
 "ab". The probability of a text is the sum over the paths that read it: too many to list, yet a table of T times
 2L + 1 numbers adds them up.
 
-Symbols, as in the equations:
-    log_y   (T, V)  log-probabilities of the network, nats; each row's probabilities add up to 1
-    target  (L,)    token ids of the text, none of them the blank
-    states  (S,)    the target with blanks around and between, S = 2L + 1:  - a - b -
+Symbols, as in the equations (which count frames and states from 1, the arrays from 0):
+    log_y   (T, V)  log p_t(k): log-probabilities of the network, nats; each row's probabilities add up to 1
+    target  (L,)    y: token ids of the text, none of them the blank
+    states  (S,)    y': the target with blanks around and between, S = 2L + 1:  - a - b -
     alpha, beta     (T, S) logarithms
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from itertools import pairwise, product
 
 import numpy as np
 
+from asrlab.equations import equation
 from asrlab.errors import AsrlabError
 
 IMPOSSIBLE = -np.inf
 
 
+@equation("ctc-collapse")
 def collapse(path: Sequence[int], blank: int = 0) -> list[int]:
     """What a path reads: repeats merged, then blanks removed."""
     return [int(k) for t, k in enumerate(path) if k != blank and (t == 0 or k != path[t - 1])]
 
 
+@equation("ctc-states")
 def with_blanks(target: Sequence[int], blank: int = 0) -> np.ndarray:
     """The states (S,) = (2L + 1,): a blank before, between and after the tokens."""
     states = np.full(2 * len(target) + 1, blank)
@@ -36,6 +40,7 @@ def with_blanks(target: Sequence[int], blank: int = 0) -> np.ndarray:
     return states
 
 
+@equation("ctc-alpha")
 def forward(log_y: np.ndarray, target: Sequence[int], blank: int = 0) -> np.ndarray:
     """alpha (T, S): log-probability of all ways to read frames 0..t that end in state s.
 
@@ -54,10 +59,11 @@ def forward(log_y: np.ndarray, target: Sequence[int], blank: int = 0) -> np.ndar
                 ways.append(alpha[t - 1, s - 1])
             if s >= 2 and may_skip(states, s, blank):
                 ways.append(alpha[t - 1, s - 2])
-            alpha[t, s] = np.logaddexp.reduce(ways) + log_y[t, states[s]]
+            alpha[t, s] = log_add(ways) + log_y[t, states[s]]
     return alpha
 
 
+@equation("ctc-beta")
 def backward(log_y: np.ndarray, target: Sequence[int], blank: int = 0) -> np.ndarray:
     """beta (T, S): log-probability of all ways to read frames t+1..T-1 and finish, given state s at frame t.
 
@@ -75,8 +81,17 @@ def backward(log_y: np.ndarray, target: Sequence[int], blank: int = 0) -> np.nda
                 ways.append(beta[t + 1, s + 1] + log_y[t + 1, states[s + 1]])
             if s + 2 < S and may_skip(states, s + 2, blank):
                 ways.append(beta[t + 1, s + 2] + log_y[t + 1, states[s + 2]])
-            beta[t, s] = np.logaddexp.reduce(ways)
+            beta[t, s] = log_add(ways)
     return beta
+
+
+@equation("log-add")
+def log_add(logs: Sequence[float]) -> float:
+    """log(e^a + e^b + ...) of logarithms a, b, ...: the largest is taken out first, so that nothing underflows."""
+    largest = max(logs, default=IMPOSSIBLE)
+    if largest == IMPOSSIBLE:
+        return IMPOSSIBLE  # nothing but zeros
+    return float(largest + np.log(sum(np.exp(value - largest) for value in logs)))
 
 
 def may_skip(states: np.ndarray, s: int, blank: int = 0) -> bool:
@@ -85,12 +100,14 @@ def may_skip(states: np.ndarray, s: int, blank: int = 0) -> bool:
     return bool(states[s] != blank and states[s] != states[s - 2])
 
 
+@equation("ctc-probability")
 def loss(log_y: np.ndarray, target: Sequence[int], blank: int = 0) -> float:
     """-log p(target), nats: the sum over all paths ends in the last token or the last blank. Infinite if no path
     fits."""
-    return float(-np.logaddexp.reduce(forward(log_y, target, blank)[-1, -2:]))
+    return -log_add(forward(log_y, target, blank)[-1, -2:])
 
 
+@equation("ctc-occupancy")
 def posteriors(log_y: np.ndarray, target: Sequence[int], blank: int = 0) -> np.ndarray:
     """gamma (T, S): probability of being in state s at frame t, given that the text is the target; rows add up to 1.
 
@@ -119,6 +136,7 @@ def gradient(log_y: np.ndarray, target: Sequence[int], blank: int = 0) -> np.nda
     return result
 
 
+@equation("ctc-gradient")
 def gradient_logits(log_y: np.ndarray, target: Sequence[int], blank: int = 0) -> np.ndarray:
     """d loss / d logits, (T, V), where log_y = log softmax(logits):  exp log_y + gradient(log_y).
 
@@ -129,6 +147,7 @@ def gradient_logits(log_y: np.ndarray, target: Sequence[int], blank: int = 0) ->
     return np.exp(log_y) + gradient(log_y, target, blank)
 
 
+@equation("ctc-best-path")
 def best_path(log_y: np.ndarray, target: Sequence[int], blank: int = 0) -> np.ndarray:
     """The states (T,) of the single most probable path that reads the target: `forward` with max for sum (Viterbi).
 
@@ -153,19 +172,43 @@ def best_path(log_y: np.ndarray, target: Sequence[int], blank: int = 0) -> np.nd
     return np.array(path[::-1])
 
 
+@equation("ctc-feasible")
 def frames_needed(target: Sequence[int]) -> int:
     """The shortest input that can read the target: a frame for each token, and one for the blank within each double."""
     return len(target) + sum(int(a == b) for a, b in pairwise(target))
 
 
+@equation("ctc", "ctc-sum")
 def brute_force_loss(log_y: np.ndarray, target: Sequence[int], blank: int = 0) -> float:
     """-log p(target) by listing all V^T paths: the definition itself, for tiny T and V."""
     T, V = np.shape(log_y)
     if V**T > 1_000_000:
         raise AsrlabError(f"V^T = {V}^{T} paths are too many to list; use fewer frames or tokens, or loss()")
-    paths = (path for path in product(range(V), repeat=T) if collapse(path, blank) == list(target))
-    scores = [sum(log_y[t, token] for t, token in enumerate(path)) for path in paths]
-    return float(-np.logaddexp.reduce(scores)) if scores else np.inf
+    return -log_add([sum(log_y[range(T), path]) for path in paths(T, V, target, blank)])
+
+
+def paths(T: int, V: int, target: Sequence[int], blank: int = 0) -> Iterator[tuple[int, ...]]:
+    """All paths of T frames over V tokens that read the target, by trying all V^T."""
+    return (path for path in product(range(V), repeat=T) if collapse(path, blank) == list(target))
+
+
+@equation("ctc-paths")
+def count_paths(T: int, target: Sequence[int]) -> int:
+    """How many paths of T frames read the target: C(T + L - R, 2L), where R counts the doubles.
+
+    A path cuts the T frames into 2L + 1 stretches, one a state. The L tokens and the R blanks within doubles last at
+    least a frame, the other blanks may be empty: lend those a frame each and count the places of the 2L cuts.
+    """
+    L, R = len(target), frames_needed(target) - len(target)
+    return math.comb(T + L - R, 2 * L)
+
+
+@equation("ctc-consistency")
+def disagreement(first: np.ndarray, second: np.ndarray) -> float:
+    """How far two copies of log_y (T, V) are apart, nats: half the Kullback-Leibler divergences both ways, summed over
+    the frames (Yao et al., CR-CTC, 2025). In training each copy learns from the other, and the teacher stands still."""
+    p, q = np.exp(first), np.exp(second)
+    return float(0.5 * np.sum(p * (first - second) + q * (second - first)))
 
 
 def _checked(log_y: np.ndarray, target: Sequence[int], blank: int) -> np.ndarray:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from asrlab import losses
 from asrlab.errors import AsrlabError
 from asrlab.scratch import ctc
 
@@ -34,6 +35,11 @@ def torch_loss(logits, target):
     return loss.item(), gradient.numpy()
 
 
+@pytest.mark.equation("ctc")
+@pytest.mark.equation("ctc-sum")
+@pytest.mark.equation("ctc-alpha")
+@pytest.mark.equation("ctc-probability")
+@pytest.mark.equation("ctc-feasible")
 @pytest.mark.parametrize(("T", "V", "target"), TINY)
 @pytest.mark.parametrize("blank", [0, "last"])
 def test_loss_is_the_sum_over_all_paths(T, V, target, blank):
@@ -62,6 +68,7 @@ def test_loss_and_gradient_are_torchs(T, V, target):
     np.testing.assert_allclose(ctc.gradient_logits(log_y, target), gradient, atol=1e-9)
 
 
+@pytest.mark.equation("ctc-gradient")
 @pytest.mark.parametrize(("T", "V", "target"), TINY[:12])
 def test_gradients_are_the_finite_differences(T, V, target):
     logits, step = np.random.default_rng(2).standard_normal((T, V)), 1e-6
@@ -77,6 +84,8 @@ def test_gradients_are_the_finite_differences(T, V, target):
         np.testing.assert_allclose(gradient(of(base), target), numeric, atol=1e-7)
 
 
+@pytest.mark.equation("ctc-beta")
+@pytest.mark.equation("ctc-occupancy")
 @pytest.mark.parametrize(("T", "V", "target"), TINY[:12])
 def test_alpha_times_beta_is_the_probability_at_every_frame(T, V, target):
     log_y = example(T, V)
@@ -85,6 +94,7 @@ def test_alpha_times_beta_is_the_probability_at_every_frame(T, V, target):
     np.testing.assert_allclose(ctc.posteriors(log_y, target).sum(axis=1), 1, atol=1e-12)
 
 
+@pytest.mark.equation("ctc-best-path")
 @pytest.mark.parametrize(("T", "V", "target"), TINY[:12])
 def test_best_path_is_the_best_of_all_paths(T, V, target):
     log_y = example(T, V)
@@ -96,11 +106,55 @@ def test_best_path_is_the_best_of_all_paths(T, V, target):
     assert sum(log_y[range(T), path]) == pytest.approx(best, abs=1e-12)
 
 
+@pytest.mark.equation("ctc-collapse")
 @pytest.mark.parametrize(
     ("path", "text"), [([1, 1, 0, 2], [1, 2]), ([1, 0, 1], [1, 1]), ([0, 0], []), ([], []), ([0, 1, 2, 2, 0], [1, 2])]
 )
 def test_collapse(path, text):
     assert ctc.collapse(path) == text
+
+
+@pytest.mark.parametrize(("T", "V", "target"), TINY)
+@pytest.mark.equation("ctc-paths")
+def test_paths_are_counted(T, V, target):
+    listed = list(ctc.paths(T, V, target))
+    assert ctc.count_paths(T, target) == len(listed)
+    assert all(ctc.collapse(path) == target for path in listed)
+
+
+@pytest.mark.parametrize(("T", "V", "target"), TINY[:12])
+@pytest.mark.equation("ctc-occupancy")
+def test_occupancy_is_the_share_of_the_paths(T, V, target):
+    log_y = example(T, V)
+    shares = np.zeros((T, V))
+    for path in ctc.paths(T, V, target):
+        shares[range(T), path] += np.exp(sum(log_y[range(T), path]) + ctc.loss(log_y, target))
+    np.testing.assert_allclose(-ctc.gradient(log_y, target), shares, atol=1e-12)
+
+
+@pytest.mark.equation("ctc-states")
+def test_the_states_spell_the_slowest_reading():
+    assert ctc.with_blanks([3, 3, 1]).tolist() == [0, 3, 0, 3, 0, 1, 0]
+    assert ctc.with_blanks([]).tolist() == [0]
+    for target in ([], [1], [2, 1, 1], [1, 2, 3]):
+        assert ctc.collapse(ctc.with_blanks(target)) == target
+
+
+@pytest.mark.equation("log-add")
+def test_log_add_is_numpys_and_does_not_underflow():
+    logs = [-3.0, -1.5, -np.inf, -40.0]
+    assert ctc.log_add(logs) == pytest.approx(np.logaddexp.reduce(logs), abs=1e-14)
+    assert ctc.log_add([-5000.0, -5000.0]) == pytest.approx(-5000 + np.log(2), abs=1e-12)
+    assert ctc.log_add([]) == ctc.log_add([-np.inf, -np.inf]) == -np.inf
+
+
+@pytest.mark.equation("ctc-consistency")
+def test_disagreement_is_that_of_training_and_zero_for_equals():
+    first, second = example(6, 5, seed=3), example(6, 5, seed=4)
+    fast = losses.disagreement(torch.tensor(np.stack([first, second])), torch.tensor([6, 6]))
+    assert ctc.disagreement(first, second) == pytest.approx(fast.item(), rel=1e-5)
+    assert ctc.disagreement(first, second) == pytest.approx(ctc.disagreement(second, first))
+    assert ctc.disagreement(first, first) == 0
 
 
 def test_impossible_targets_are_told():
