@@ -1,7 +1,7 @@
 """Typeset the formulas when the book is built, so that pages show them at once and carry no typesetting program.
 
 Sphinx leaves TeX in the pages for MathJax to find. Here MathJax runs once, under Node, over all the pages that were
-written. Pages with widgets keep the program too: a widget's label can hold a formula that nobody has seen yet.
+written.
 """
 
 import html
@@ -27,7 +27,6 @@ DISPLAY = re.compile(
 PROGRAM = re.compile(
     r"<script[^>]*>window\.MathJax = .*?</script>|<script[^>]*/mathjax/tex-mml-chtml\.js[^>]*></script>"
 )
-WIDGETS = "application/vnd.jupyter.widget-state+json"
 
 
 def typeset(formulas: list) -> tuple[dict, str]:
@@ -57,7 +56,7 @@ def show_formulas(page: str, shown: dict) -> str:
         page = kind.sub(
             lambda found, display=display: found[1] + shown[html.unescape(found[2]), display] + found[3], page
         )
-    return page if WIDGETS in page else PROGRAM.sub("", page)
+    return PROGRAM.sub("", page)
 
 
 def on_finished(app, exception):

@@ -1,6 +1,7 @@
-"""Fetch the third-party scripts that the pages carry and lay them into book/static/vendor.
+"""Fetch what third parties made: MathJax, which sets the formulas when the book is built, and the fonts they need.
 
-`npm ci` takes exactly the versions of package-lock.json. None is committed; no page asks another host for one.
+`npm ci` takes exactly the versions of package-lock.json. Nothing of it is committed; the pages carry only the fonts,
+laid into book/static/vendor, and no page asks another host for one.
 """
 
 import hashlib
@@ -17,15 +18,7 @@ VENDOR = ROOT / "book" / "static" / "vendor"
 STAMP = VENDOR / "versions.json"
 
 # What is copied: (from a package, to book/static/vendor).
-PARTS = (
-    ("mathjax/es5/tex-mml-chtml.js", "mathjax/tex-mml-chtml.js"),
-    ("mathjax/es5/input/tex/extensions", "mathjax/input/tex/extensions"),
-    ("mathjax/es5/output/chtml/fonts/woff-v2", "mathjax/output/chtml/fonts/woff-v2"),
-    ("requirejs/require.js", "requirejs/require.js"),
-    ("@jupyter-widgets/html-manager/dist/embed-amd.js", "html-manager/embed-amd.js"),
-)
-# The widget manager names its fonts by their hash, which a new version changes.
-PATTERNS = (("@jupyter-widgets/html-manager/dist", "*.woff2", "html-manager"),)
+PARTS = (("mathjax/es5/output/chtml/fonts/woff-v2", "mathjax/output/chtml/fonts/woff-v2"),)
 
 
 def npm() -> list:
@@ -48,7 +41,7 @@ def _program(name: str) -> list:
 def fetch() -> None:
     command = [*npm(), "ci", "--ignore-scripts", "--loglevel=error"]
     if subprocess.run(command, cwd=ROOT).returncode:
-        sys.exit("npm could not fetch the scripts of the pages: see its message above. Is the network reachable?")
+        sys.exit("npm could not fetch what the book is built with: see its message above. Is the network reachable?")
 
 
 def lay(source: Path, target: Path) -> None:
@@ -59,15 +52,8 @@ def lay(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def anywidget_module() -> Path:
-    """anywidget's loader for pages without a kernel comes with its Python wheel."""
-    spec = find_spec("anywidget")
-    return Path(spec.origin).parent / "nbextension" / "index.js"
-
-
 def wanted() -> dict:
     digest = hashlib.sha256((ROOT / "package-lock.json").read_bytes() + Path(__file__).read_bytes())
-    digest.update(anywidget_module().read_bytes())
     return {"sha256": digest.hexdigest()}
 
 
@@ -78,10 +64,6 @@ def main() -> None:
     shutil.rmtree(VENDOR, ignore_errors=True)
     for source, target in PARTS:
         lay(MODULES / source, VENDOR / target)
-    for folder, pattern, target in PATTERNS:
-        for source in sorted((MODULES / folder).glob(pattern)):
-            lay(source, VENDOR / target / source.name)
-    lay(anywidget_module(), VENDOR / "anywidget" / "index.js")
     STAMP.write_text(json.dumps(wanted()))
 
 
