@@ -1,0 +1,256 @@
+"""One budget, three encoders: a CNN, an LSTM and a Transformer of equal size learn scenetalk in equal time.
+
+    python -m benchmarks.encoders [--seeds 1 2] [--budget 120]
+
+The budget is processor time of one thread, so that other work on the machine takes nothing away from anybody. A
+pilot of two epochs tells what an epoch costs each encoder; its training is then planned to end with the budget. Every
+encoder has the same choice of learning rates: all of them are tried with the first seed, the dev split decides.
+
+Writes benchmarks/results/encoders-KIND.seedN.json (curves, hypotheses) and benchmarks/results/encoders.json (paired
+comparisons, and what the stacks of blocks cost over the length of the input).
+"""
+
+import argparse
+import itertools
+import math
+import shlex
+import statistics
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from asrlab import config, corpora, receipt, score
+from asrlab import recipe as recipes
+from asrlab.corpora import Corpus
+from asrlab.errors import AsrlabError
+from asrlab.evaluate import evaluate
+from asrlab.models import AsrModel
+from asrlab.models.layers import length_mask
+from asrlab.recipe import Recipe
+from asrlab.recognizer import Recognizer
+from asrlab.train import train
+
+RESULTS = Path(__file__).parent / "results"
+RATES = (1e-3, 3e-3)  # peaks of the learning rate that every encoder may choose from
+PLANNED = 0.97  # share of the budget that the schedule fills; an epoch is not always equally long
+FRAMES = (50, 100, 200, 400, 800, 1600, 3200)  # after subsampling: 2 s to 128 s of speech
+# Widths and depths with which the three whole models, front to head, have equal numbers of parameters. Matrices are
+# multiplied in whichever precision is faster on the processor at hand: no bfloat16 kernel helps an LSTM there.
+SHAPES = {
+    "cnn": ("dim: 112, layers: 4, kernel: 11", "auto"),
+    "lstm": ("dim: 172, layers: 3", "float32"),
+    "transformer": ("dim: 96, layers: 5, heads: 4", "auto"),
+}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One training within the budget."""
+
+    recognizer: Recognizer
+    recipe: Recipe
+    curve: list[dict]  # the training log, "cpu_seconds" since the beginning in each line
+
+    @property
+    def dev_wer(self) -> float:
+        """Word error rate on dev of the epoch that is kept."""
+        return min(line["dev_wer"] for line in self.curve)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--budget", type=float, default=120.0, help="seconds of processor time for each training")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    state, corpus = receipt.code_state(), corpora.load("scenetalk")
+    command = ["python", "-m", "benchmarks.encoders", "--seeds", *map(str, options.seeds), "--budget"]
+    command = shlex.join([*command, f"{options.budget:g}"])
+    rates, plans = {}, {kind: plan(kind, options.budget, corpus) for kind in SHAPES}
+    for seed, kind in itertools.product(options.seeds, SHAPES):
+        began = time.perf_counter()
+        tried = {
+            rate: learn(kind, seed, rate, plans[kind], options.budget, corpus)
+            for rate in ((rates[kind],) if kind in rates else RATES)
+        }
+        rates.setdefault(kind, min(tried, key=lambda rate: tried[rate].dev_wer))
+        write(options.results, kind, seed, rates[kind], tried, corpus, command, state, time.perf_counter() - began)
+    summarise(options.results, options.seeds, corpus, command, state)
+
+
+# --- training -------------------------------------------------------------------------------------
+
+
+def recipe_of(kind: str, seed: int, rate: float, epochs: int) -> Recipe:
+    """The recipe of scenetalk with another encoder; everything else is the same for all."""
+    shape, precision = SHAPES[kind]
+    changes = [
+        f"model.encoder={{kind: {kind}, {shape}, subsampling_channels: 16}}", f"precision={precision}",
+        f"learning_rate={rate}", f"epochs={epochs}", f"seed={seed}",
+    ]  # fmt: skip
+    return config.override(recipes.load("scenetalk"), changes)
+
+
+def plan(kind: str, budget: float, corpus: Corpus) -> int:
+    """How many epochs end with the budget: what the second epoch of a pilot costs decides."""
+    ends = []
+    with tempfile.TemporaryDirectory() as folder:
+        chosen = recipe_of(kind, seed=0, rate=RATES[0], epochs=2)
+        train(chosen, folder, corpus, progress=False, device="cpu", after_epoch=lambda _: ends.append(spent()))
+    epochs = math.floor(PLANNED * budget / (ends[1] - ends[0]))
+    print(f"{kind}: {ends[1] - ends[0]:.2f} s an epoch, {epochs} epochs", flush=True)
+    if epochs <= recipes.Recipe().warmup_epochs:
+        raise AsrlabError(f"budget={budget:g}: {epochs} epochs of {kind} are no more than its warm-up; give more")
+    return epochs
+
+
+def learn(kind: str, seed: int, rate: float, epochs: int, budget: float, corpus: Corpus) -> Trained:
+    """Train until the schedule or the budget ends, whichever is first; reading and measuring dev count too."""
+    curve, began = [], spent()
+
+    def is_over(line: Mapping) -> bool:
+        so_far = spent() - began
+        curve.append({**line, "cpu_seconds": round(so_far, 2)})
+        return so_far * (1 + 1 / len(curve)) > budget  # one more epoch of average length would not fit
+
+    chosen = recipe_of(kind, seed, rate, epochs)
+    with tempfile.TemporaryDirectory() as folder:
+        recognizer = train(chosen, folder, corpus, progress=False, device="cpu", after_epoch=is_over)
+    done = Trained(recognizer, chosen, curve)
+    print(f"{kind} seed {seed} rate {rate:g}: {len(curve)} of {epochs} epochs, dev {done.dev_wer:.2%}", flush=True)
+    return done
+
+
+def spent() -> float:
+    """Seconds of processor time that this process has used."""
+    return time.process_time()
+
+
+def write(
+    results: Path, kind: str, seed: int, rate: float, tried: Mapping[float, Trained], corpus: Corpus, command: str,
+    state: str | None, wall_seconds: float,
+) -> None:  # fmt: skip
+    """The receipt of one encoder and seed, with the rates that were tried beside the one that was chosen."""
+    chosen = tried[rate]
+    found = evaluate(chosen.recognizer, corpus["test"])
+    kept = {way: found.hypotheses[way] for way in ("greedy", "lexicon_lm")}
+    metrics = {name: value for name, value in found.metrics().items() if name.split(".")[1] in kept}
+    metrics |= {
+        "parameters": chosen.recognizer.model.parameter_count(),
+        "learning_rate": rate,
+        "dev_wer": chosen.dev_wer,
+        "epochs": len(chosen.curve),
+        "epochs.planned": chosen.recipe.epochs,
+        "cpu_seconds": chosen.curve[-1]["cpu_seconds"],
+        "cpu_seconds.epoch": statistics.median(epoch_seconds(chosen.curve)),
+    }
+    for other, run in tried.items():
+        metrics[f"dev_wer.rate.{other:g}"] = run.dev_wer
+    path = receipt.write(
+        results / f"encoders-{kind}.seed{seed}.json", f"encoders-{kind}", command, metrics, kept, seed, wall_seconds,
+        commit=state, device="cpu", recipe=config.to_dict(chosen.recipe), curve=chosen.curve,
+    )  # fmt: skip
+    print(f"{path.name}: {found.report(examples=0)}", flush=True)
+
+
+def epoch_seconds(curve: Sequence[Mapping]) -> list[float]:
+    """Processor time of each epoch but the first, in which the sound is read from the disk."""
+    ends = [line["cpu_seconds"] for line in curve]
+    return [after - before for before, after in itertools.pairwise(ends)]
+
+
+# --- comparison -----------------------------------------------------------------------------------
+
+
+def summarise(results: Path, seeds: Sequence[int], corpus: Corpus, command: str, state: str | None) -> None:
+    """Means over the seeds, each pair of encoders compared on the same sentences, and the cost of the stacks."""
+    runs = {kind: [receipt.read(results / f"encoders-{kind}.seed{seed}.json") for seed in seeds] for kind in SHAPES}
+    references, metrics = {u.id: u.text for u in corpus["test"]}, {}
+    for way in ("greedy", "lexicon_lm"):
+        for kind, found in runs.items():
+            metrics[f"wer.{way}.{kind}"] = statistics.mean(run["metrics"][f"wer.{way}"] for run in found)
+        for first, second in itertools.combinations(SHAPES, 2):
+            compared = compare(references, *([run["hypotheses"][way] for run in runs[k]] for k in (first, second)))
+            name = f"difference.{way}.{first}.{second}"
+            metrics |= {name: compared.difference, f"{name}.low": compared.low, f"{name}.high": compared.high}
+            metrics[f"{name}.better"] = compared.probability_of_improvement
+    sizes = [found[0]["metrics"]["parameters"] for found in runs.values()]
+    metrics["parameters.spread"] = max(sizes) / min(sizes) - 1
+    path = receipt.write(
+        results / "encoders.json", "encoders", command, metrics, commit=state, device="cpu", seeds=list(seeds),
+        frames=list(FRAMES), cost={kind: cost(kind) for kind in SHAPES},
+    )  # fmt: skip
+    print(path.read_text(encoding="utf-8"))
+
+
+def compare(
+    references: Mapping[str, str], first: Sequence[Mapping[str, str]], second: Sequence[Mapping[str, str]]
+) -> score.Comparison:
+    """Paired bootstrap of two systems with several seeds each: a sentence is drawn with what all seeds made of it."""
+    keys = [(seed, name) for seed in range(len(first)) for name in references]
+    return score.paired_bootstrap(
+        {key: references[key[1]] for key in keys},
+        {key: first[key[0]][key[1]] for key in keys},
+        {key: second[key[0]][key[1]] for key in keys},
+        groups={key: key[1] for key in keys},
+    )
+
+
+# --- cost -----------------------------------------------------------------------------------------
+
+
+def cost(kind: str, frames: Sequence[int] = FRAMES, repeats: int = 7) -> dict[str, list[float]]:
+    """What the stack of blocks alone costs for one utterance of so many frames, in float32 and one thread.
+
+    seconds  processor time of a forward pass, median of `repeats`
+    bytes    what a training step has to keep of it for the way back
+    """
+    torch.manual_seed(0)
+    encoder = AsrModel(80, 2, recipe_of(kind, 0, RATES[0], 1).model).encoder.eval()
+    return {
+        "seconds": [statistics.median(forward_seconds(encoder, T) for _ in range(repeats)) for T in frames],
+        "bytes": [kept_bytes(encoder, T) for T in frames],
+    }
+
+
+def run_blocks(encoder: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """(B, T', D) through the blocks of an encoder, every frame real."""
+    lengths = torch.full((x.shape[0],), x.shape[1])
+    real = length_mask(lengths, x.shape[1])
+    for block in encoder.blocks:
+        x = block(x, real, real[:, None, None, :], lengths)
+    return x
+
+
+def forward_seconds(encoder: torch.nn.Module, frames: int) -> float:
+    """Processor time of one forward pass of the blocks over one utterance."""
+    x = torch.randn(1, frames, encoder.dim)
+    with torch.inference_mode():
+        began = spent()
+        run_blocks(encoder, x)
+        return spent() - began
+
+
+def kept_bytes(encoder: torch.nn.Module, frames: int) -> int:
+    """Bytes of all that autograd keeps of a forward pass of the blocks, each piece of memory once, weights left out."""
+    weights = {p.untyped_storage().data_ptr() for p in encoder.parameters()}
+    kept = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = (storage.nbytes(), tensor)  # held, so that no address is used twice
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        run_blocks(encoder, torch.randn(1, frames, encoder.dim))
+    return sum(size for size, _ in kept.values())
+
+
+if __name__ == "__main__":
+    main()
