@@ -58,7 +58,7 @@ def _read_file(path: str, text: str, found: dict, faults: list) -> None:
     tree, lines = ast.parse(text), text.splitlines()
     for labels, name, node, where in _marked(tree):
         if labels is None:
-            faults.append(f"{path}:{where.lineno}: {name}: an equation's label is a text: equation("recurrence")")
+            faults.append(f"{path}:{where.lineno}: {name}: an equation's label is a text: " + 'equation("recurrence")')
             continue
         passage = Passage(path, node.lineno, name, _shown(node, lines, path))
         for label in labels:
