@@ -1,0 +1,72 @@
+"""A multi-layer perceptron on pooled cepstra: the neural network of the time before deep networks, one hidden layer.
+
+scikit-learn's MLPClassifier. It sees exactly what the support vector machine sees; only the shape of the border between
+two words is learned in another way. How strongly weights are pulled to zero is chosen by training speakers held out.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from asrlab.classic.pooled import PooledOptions, vectors
+from asrlab.classic.svm import choose
+from asrlab.corpora import Utterance
+from asrlab.errors import AsrlabError
+
+
+@dataclass(frozen=True)
+class MlpOptions:
+    """What is learned, and what is chosen among."""
+
+    pooled: PooledOptions = field(default_factory=PooledOptions)  # how a word becomes a vector
+    hidden: int = 128  # units of the hidden layer
+    decays: tuple[float, ...] = (0.01, 1.0)  # candidates for alpha, the pull of the weights towards zero
+    epochs: int = 60  # passes over the training data; Adam has settled by then
+    folds: int = 3  # groups of training speakers that are held out in turn to choose
+    seed: int = 0  # decides the first weights and the order
+
+    def __post_init__(self):
+        if self.hidden < 1 or self.epochs < 1:
+            raise AsrlabError(f"hidden={self.hidden}, epochs={self.epochs}: give 1 or more")
+
+
+class Mlp:
+    """A trained network; see `Mlp.train`."""
+
+    def __init__(self, network: Pipeline, options: MlpOptions):
+        self.network = network
+        self.options = options
+
+    @classmethod
+    def train(cls, utterances: Sequence[Utterance], options: MlpOptions | None = None) -> Mlp:
+        """Learn the words of `utterances`, one word each. The same utterances and seed give the same network.
+
+        Raises AsrlabError unless there are two different words.
+        """
+        options = options or MlpOptions()
+        network = MLPClassifier((options.hidden,), max_iter=options.epochs, random_state=options.seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # the number of epochs is a choice, not an accident
+            pipeline = make_pipeline(StandardScaler(), network)
+            grid = {"mlpclassifier__alpha": options.decays}
+            return cls(choose(pipeline, grid, utterances, options.pooled, options.folds), options)
+
+    def classify(self, utterance: Utterance) -> str:
+        """The likeliest of the words that were learned."""
+        return self.classify_all([utterance])[0]
+
+    def classify_all(self, utterances: Sequence[Utterance]) -> list[str]:
+        """`classify` of each, at once."""
+        return [str(word) for word in self.network.predict(vectors(utterances, self.options.pooled))]
+
+    def probabilities(self, utterance: Utterance) -> dict[str, float]:
+        """What the network takes for the probability of each word."""
+        row = self.network.predict_proba(vectors([utterance], self.options.pooled))[0]
+        return {str(word): float(value) for word, value in zip(self.network.classes_, row, strict=True)}

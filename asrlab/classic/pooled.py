@@ -1,0 +1,85 @@
+"""A word of any length as one vector of fixed length: mean and spread of its cepstra and their slopes, part by part.
+
+This is how a classifier of vectors is made to work on sounds that last different times. What it gives up is order:
+within a part nobody knows any more what came first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+
+import numpy as np
+import torch
+
+from asrlab.corpora import Utterance
+from asrlab.errors import AsrlabError
+from asrlab.features import FrontEnd, FrontEndOptions
+
+
+@dataclass(frozen=True)
+class PooledOptions:
+    """What a pooled vector is made of."""
+
+    sample_rate: int = 16000  # Hz that utterances are loaded at
+    n_mfcc: int = 13  # cepstral coefficients in a frame
+    n_mels: int = 40  # mel bands below them
+    parts: int = 3  # equal parts of the word, each with a mean and a spread of its own
+
+    def __post_init__(self):
+        if self.parts < 1:
+            raise AsrlabError(f"parts={self.parts}: give 1 (the whole word) or more")
+
+    @property
+    def front_end(self) -> FrontEndOptions:
+        """Cepstra with their first and second slopes, normalised over the utterance: level and microphone drop out."""
+        return FrontEndOptions(
+            kind="mfcc", sample_rate=self.sample_rate, n_mfcc=self.n_mfcc, n_mels=self.n_mels, deltas=True
+        )
+
+    @property
+    def dim(self) -> int:
+        """Entries of a vector, D: two statistics of three times n_mfcc features in each part."""
+        return 2 * 3 * self.n_mfcc * self.parts
+
+
+def pool(frames: np.ndarray, parts: int = 3) -> np.ndarray:
+    """Frames (T, F) -> (2 F parts,): of each part in turn the mean of every feature, then its standard deviation.
+
+    Part k holds the frames from floor(k T / parts) on, and at least one of them.
+    """
+    frames = np.asarray(frames)
+    if frames.ndim != 2 or not len(frames):
+        raise AsrlabError(f"frames {frames.shape}: expected (T, F) with T > 0")
+    edges = [k * len(frames) // parts for k in range(parts + 1)]
+    pieces = [frames[min(a, len(frames) - 1) : max(b, a + 1)] for a, b in pairwise(edges)]
+    return np.concatenate([statistic for piece in pieces for statistic in (piece.mean(axis=0), piece.std(axis=0))])
+
+
+def vectors(utterances: Sequence[Utterance], options: PooledOptions = PooledOptions()) -> np.ndarray:
+    """(len(utterances), D) float32. Vectors are kept: whoever asks for the same utterance again gets it at once."""
+    return np.stack([_vector(utterance, options) for utterance in utterances])
+
+
+def check_words(utterances: Sequence[Utterance]) -> None:
+    """What a word classifier can learn from: two different words at least. Raises AsrlabError otherwise."""
+    words = {utterance.text for utterance in utterances}
+    if len(words) < 2:
+        raise AsrlabError(f"{len(utterances)} utterances of {len(words)} different words: give two words or more")
+
+
+@lru_cache(maxsize=50_000)  # at most 50 MB
+def _vector(utterance: Utterance, options: PooledOptions) -> np.ndarray:
+    samples = utterance.load(options.sample_rate)
+    window = options.front_end.window
+    samples = np.pad(samples, (0, max(0, window - len(samples))))
+    with torch.inference_mode():
+        frames, _ = _front_end(options)(torch.from_numpy(samples)[None], torch.tensor([len(samples)]))
+    return pool(frames[0].numpy(), options.parts)
+
+
+@lru_cache(maxsize=8)
+def _front_end(options: PooledOptions) -> FrontEnd:
+    return FrontEnd(options.front_end).eval()
