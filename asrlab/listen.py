@@ -64,9 +64,9 @@ def card(
         f'<svg class="listen-wave" viewBox="0 -1 {PEAKS} 2" preserveAspectRatio="none" width="100%" height="48" '
         f'aria-hidden="true"><path fill="currentColor" d="{_outline(samples)}"/></svg>'
         f'<img class="listen-spectrogram" width="100%" height="160" alt="{escape(picture)}" '
-        f'src="data:image/png;base64,{_spectrogram(samples, sample_rate)}"></div>'
+        f'src="data:image/png;base64,{spectrogram(samples, sample_rate)}"></div>'
         f'<p class="listen-words">{" ".join(spans)}</p>'
-        f'<audio controls preload="auto" src="data:audio/flac;base64,{_flac(samples, sample_rate)}"></audio></figure>'
+        f'<audio controls preload="auto" src="data:audio/flac;base64,{sound(samples, sample_rate)}"></audio></figure>'
     )
 
 
@@ -84,7 +84,7 @@ def _outline(samples: np.ndarray) -> str:
     return "M" + "L".join(upper + lower[::-1]) + "Z"
 
 
-def _spectrogram(samples: np.ndarray, sample_rate: int) -> str:
+def spectrogram(samples: np.ndarray, sample_rate: int) -> str:
     """PNG of the log-mel spectrogram, low frequencies at the bottom, in base64."""
     options = FrontEndOptions(sample_rate=sample_rate, hop_ms=5.0, f_min=0.0)
     energy = log_mel(torch.from_numpy(samples)[None], options)[0].numpy()  # (T, F)
@@ -97,7 +97,8 @@ def _spectrogram(samples: np.ndarray, sample_rate: int) -> str:
     return base64.b64encode(buffer.getvalue()).decode()
 
 
-def _flac(samples: np.ndarray, sample_rate: int) -> str:
+def sound(samples: np.ndarray, sample_rate: int) -> str:
+    """FLAC of samples (N,), 16 bits, in base64."""
     buffer = io.BytesIO()
     # Half of a WAV, the same samples, and no delay at its beginning as in an MP3.
     soundfile.write(buffer, np.clip(samples, -1, 1), sample_rate, format="FLAC", subtype="PCM_16")

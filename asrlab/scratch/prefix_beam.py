@@ -175,6 +175,8 @@ def ranked(
     """
     scored = []
     for prefix, mass in masses.items():
+        if mass.total == IMPOSSIBLE:  # a token said twice with no blank seen yet
+            continue
         words, spelling = split(prefix, tokens)
         if finished and spelling:
             words = [*words, spelling]
