@@ -38,6 +38,8 @@ WAYS = {
     "lm": "beam search, language model",
     "lexicon": "beam search, lexicon",
     "lexicon_lm": "beam search, lexicon, language model",
+    "attention": "attention alone, beam search",
+    "joint": "attention and CTC together, beam search",
     "words": "its own search, words of its dictionary",
     "trigram": "its own search, trigram",
 }
@@ -72,6 +74,15 @@ def trained(name: str = "scenetalk", changes: Sequence[str] = ()) -> Run:
     lines = (directory / LOG).read_text(encoding="utf-8").splitlines()
     seconds = json.loads((directory / FINISHED).read_text(encoding="utf-8"))["seconds"]
     return Run(recipe, corpus, Recognizer.load(directory), tuple(map(json.loads, lines)), seconds, directory)
+
+
+def packaged(name: str) -> Recognizer:
+    """A recogniser that comes with the package, by the name of its folder. Raises AsrlabError naming what there is."""
+    folder = PACKAGE / "pretrained"
+    there = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    if name not in there:
+        raise AsrlabError(f"packaged recogniser {name!r}: there are {', '.join(there)}; or train one with `asrlab train`")
+    return Recognizer.load(folder / name)
 
 
 def _sweep(directory: Path) -> None:
