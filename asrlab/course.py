@@ -81,7 +81,7 @@ def packaged(name: str) -> Recognizer:
     folder = PACKAGE / "pretrained"
     there = sorted(path.name for path in folder.iterdir() if path.is_dir())
     if name not in there:
-        raise AsrlabError(f"packaged recogniser {name!r}: there are {', '.join(there)}; or train one with `asrlab train`")
+        raise AsrlabError(f"packaged recogniser {name!r}: there are {', '.join(there)}; or use `asrlab train`")
     return Recognizer.load(folder / name)
 
 
