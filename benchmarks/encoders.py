@@ -1,6 +1,6 @@
 """One budget, three encoders: a CNN, an LSTM and a Transformer of equal size learn scenetalk in equal time.
 
-    python -m benchmarks.encoders [--seeds 1 2] [--budget 100]
+    python -m benchmarks.encoders [--seeds 1 2] [--budget 75]
 
 The budget is processor time of one thread, so that other work on the machine takes nothing away from anybody. A
 pilot of two epochs tells what an epoch costs each encoder; its training is then planned to end with the budget. Every
@@ -19,15 +19,16 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
 
 from asrlab import config, corpora, receipt, score
 from asrlab import recipe as recipes
-from asrlab.corpora import Corpus
+from asrlab.corpora import Corpus, Utterance
 from asrlab.errors import AsrlabError
-from asrlab.evaluate import evaluate
+from asrlab.evaluate import Evaluation, evaluate
 from asrlab.models import AsrModel
 from asrlab.models.layers import length_mask
 from asrlab.recipe import Recipe
@@ -35,16 +36,17 @@ from asrlab.recognizer import Recognizer
 from asrlab.train import train
 
 RESULTS = Path(__file__).parent / "results"
-RATES = (1e-3, 3e-3)  # peaks of the learning rate that every encoder may choose from
+RATES = (3e-3, 1e-3)  # peaks of the learning rate that every encoder may choose from
+WAYS = ("greedy", "lexicon_lm")  # of decoding
 PLANNED = 0.97  # share of the budget that the schedule fills; an epoch is not always equally long
 RAMP = 0.15  # share of the schedule for the warm-up, and for the running average, as in the recipe: 3 epochs of 20
 FRAMES = (50, 100, 200, 400, 800, 1600, 3200)  # after subsampling: 2 s to 128 s of speech
 # Widths and depths with which the three whole models, front to head, have equal numbers of parameters. Matrices are
 # multiplied in whichever precision is faster on the processor at hand: no bfloat16 kernel helps an LSTM there.
 SHAPES = {
-    "cnn": ("dim: 112, layers: 4, kernel: 11", "auto"),
-    "lstm": ("dim: 172, layers: 3", "float32"),
-    "transformer": ("dim: 96, layers: 5, heads: 4", "auto"),
+    "cnn": ("dim: 96, layers: 3, kernel: 11", "auto"),
+    "lstm": ("dim: 128, layers: 3", "float32"),
+    "transformer": ("dim: 80, layers: 4, heads: 4", "auto"),
 }
 
 
@@ -55,34 +57,42 @@ class Trained:
     recognizer: Recognizer
     recipe: Recipe
     curve: list[dict]  # the training log, "cpu_seconds" since the beginning in each line
+    test: Sequence[Utterance]
 
     @property
     def dev_wer(self) -> float:
         """Word error rate on dev of the epoch that is kept."""
         return min(line["dev_wer"] for line in self.curve)
 
+    @cached_property
+    def heard(self) -> Evaluation:
+        """What it makes of test; nobody asks unless dev has chosen it."""
+        return evaluate(self.recognizer, self.test)
+
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--budget", type=float, default=100.0, help="seconds of processor time for each training")
+    parser.add_argument("--budget", type=float, default=75.0, help="seconds of processor time for each training")
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    state, corpus = receipt.code_state(), corpora.load("scenetalk")
+    corpus, costs = corpora.load("scenetalk"), {kind: cost(kind) for kind in SHAPES}
     command = ["python", "-m", "benchmarks.encoders", "--seeds", *map(str, options.seeds), "--budget"]
-    command = shlex.join([*command, f"{options.budget:g}"])
-    rates, plans = {}, {kind: plan(kind, options.budget, corpus) for kind in SHAPES}
-    for number, seed in enumerate(options.seeds, start=1):
-        for kind in SHAPES:
-            began = time.perf_counter()
-            tried = {
-                rate: learn(kind, seed, rate, plans[kind], options.budget, corpus)
-                for rate in ((rates[kind],) if kind in rates else RATES)
-            }
-            rates.setdefault(kind, min(tried, key=lambda rate: tried[rate].dev_wer))
-            write(options.results, kind, seed, rates[kind], tried, corpus, command, state, time.perf_counter() - began)
-        summarise(options.results, options.seeds[:number], corpus, command, state)
+    paper = Paper(options.results, shlex.join([*command, f"{options.budget:g}"]), receipt.code_state(), corpus)
+    plans = {kind: plan(kind, options.budget, corpus) for kind in SHAPES}
+    first, *others = options.seeds
+    tried: dict[str, dict[float, Trained]] = {kind: {} for kind in SHAPES}
+    for rate in RATES:  # all encoders before the next rate: the comparison is complete at every stage, then better
+        for kind, runs in tried.items():
+            runs[rate] = learn(kind, first, rate, plans[kind], options.budget, corpus)
+            paper.write(kind, first, runs)
+        paper.summarise([first], costs)
+    for number, seed in enumerate(others, start=2):
+        for kind, runs in tried.items():
+            rate = best_rate(runs)
+            paper.write(kind, seed, {rate: learn(kind, seed, rate, plans[kind], options.budget, corpus)})
+        paper.summarise(options.seeds[:number], costs)
 
 
 # --- training -------------------------------------------------------------------------------------
@@ -124,7 +134,7 @@ def learn(kind: str, seed: int, rate: float, epochs: int, budget: float, corpus:
     chosen = recipe_of(kind, seed, rate, epochs)
     with tempfile.TemporaryDirectory() as folder:
         recognizer = train(chosen, folder, corpus, progress=False, device="cpu", after_epoch=is_over)
-    done = Trained(recognizer, chosen, curve)
+    done = Trained(recognizer, chosen, curve, corpus["test"])
     print(f"{kind} seed {seed} rate {rate:g}: {len(curve)} of {epochs} epochs, dev {done.dev_wer:.2%}", flush=True)
     return done
 
@@ -134,31 +144,9 @@ def spent() -> float:
     return time.process_time()
 
 
-def write(
-    results: Path, kind: str, seed: int, rate: float, tried: Mapping[float, Trained], corpus: Corpus, command: str,
-    state: str | None, wall_seconds: float,
-) -> None:  # fmt: skip
-    """The receipt of one encoder and seed, with the rates that were tried beside the one that was chosen."""
-    chosen = tried[rate]
-    found = evaluate(chosen.recognizer, corpus["test"])
-    kept = {way: found.hypotheses[way] for way in ("greedy", "lexicon_lm")}
-    metrics = {name: value for name, value in found.metrics().items() if name.split(".")[1] in kept}
-    metrics |= {
-        "parameters": chosen.recognizer.model.parameter_count(),
-        "learning_rate": rate,
-        "dev_wer": chosen.dev_wer,
-        "epochs": len(chosen.curve),
-        "epochs.planned": chosen.recipe.epochs,
-        "cpu_seconds": chosen.curve[-1]["cpu_seconds"],
-        "cpu_seconds.epoch": statistics.median(epoch_seconds(chosen.curve)),
-    }
-    for other, run in tried.items():
-        metrics[f"dev_wer.rate.{other:g}"] = run.dev_wer
-    path = receipt.write(
-        results / f"encoders-{kind}.seed{seed}.json", f"encoders-{kind}", command, metrics, kept, seed, wall_seconds,
-        commit=state, device="cpu", recipe=config.to_dict(chosen.recipe), curve=chosen.curve,
-    )  # fmt: skip
-    print(f"{path.name}: {found.report(examples=0)}", flush=True)
+def best_rate(runs: Mapping[float, Trained]) -> float:
+    """The learning rate with the fewest errors on dev."""
+    return min(runs, key=lambda rate: runs[rate].dev_wer)
 
 
 def epoch_seconds(curve: Sequence[Mapping]) -> list[float]:
@@ -167,28 +155,59 @@ def epoch_seconds(curve: Sequence[Mapping]) -> list[float]:
     return [after - before for before, after in itertools.pairwise(ends)]
 
 
-# --- comparison -----------------------------------------------------------------------------------
+# --- receipts -------------------------------------------------------------------------------------
 
 
-def summarise(results: Path, seeds: Sequence[int], corpus: Corpus, command: str, state: str | None) -> None:
-    """Means over the seeds, each pair of encoders compared on the same sentences, and the cost of the stacks."""
-    runs = {kind: [receipt.read(results / f"encoders-{kind}.seed{seed}.json") for seed in seeds] for kind in SHAPES}
-    references, metrics = {u.id: u.text for u in corpus["test"]}, {}
-    for way in ("greedy", "lexicon_lm"):
-        for kind, found in runs.items():
-            metrics[f"wer.{way}.{kind}"] = statistics.mean(run["metrics"][f"wer.{way}"] for run in found)
-        for first, second in itertools.combinations(SHAPES, 2):
-            compared = compare(references, *([run["hypotheses"][way] for run in runs[k]] for k in (first, second)))
-            name = f"difference.{way}.{first}.{second}"
-            metrics |= {name: compared.difference, f"{name}.low": compared.low, f"{name}.high": compared.high}
-            metrics[f"{name}.better"] = compared.probability_of_improvement
-    sizes = [found[0]["metrics"]["parameters"] for found in runs.values()]
-    metrics["parameters.spread"] = max(sizes) / min(sizes) - 1
-    path = receipt.write(
-        results / "encoders.json", "encoders", command, metrics, commit=state, device="cpu", seeds=list(seeds),
-        frames=list(FRAMES), cost={kind: cost(kind) for kind in SHAPES},
-    )  # fmt: skip
-    print(path.read_text(encoding="utf-8"))
+@dataclass(frozen=True)
+class Paper:
+    """Writes the receipts of one call of this program."""
+
+    results: Path
+    command: str
+    commit: str | None
+    corpus: Corpus
+
+    def write(self, kind: str, seed: int, runs: Mapping[float, Trained]) -> None:
+        """The receipt of an encoder and a seed: the best of `runs`, {learning rate: training}, and how the others did."""
+        rate = best_rate(runs)
+        chosen, hypotheses = runs[rate], {way: runs[rate].heard.hypotheses[way] for way in WAYS}
+        metrics = {name: value for name, value in chosen.heard.metrics().items() if name.split(".")[1] in WAYS}
+        metrics |= {
+            "parameters": chosen.recognizer.model.parameter_count(),
+            "learning_rate": rate,
+            "dev_wer": chosen.dev_wer,
+            "epochs": len(chosen.curve),
+            "epochs.planned": chosen.recipe.epochs,
+            "cpu_seconds": chosen.curve[-1]["cpu_seconds"],
+            "cpu_seconds.epoch": statistics.median(epoch_seconds(chosen.curve)),
+        }
+        metrics |= {f"dev_wer.rate.{other:g}": run.dev_wer for other, run in runs.items()}
+        path = receipt.write(
+            self.results / f"encoders-{kind}.seed{seed}.json", f"encoders-{kind}", self.command, metrics, hypotheses,
+            seed, commit=self.commit, device="cpu", recipe=config.to_dict(chosen.recipe), curve=chosen.curve,
+        )  # fmt: skip
+        print(f"{path.name}: {chosen.heard.report(examples=0)}", flush=True)
+
+    def summarise(self, seeds: Sequence[int], costs: Mapping[str, Mapping[str, list]]) -> None:
+        """Means over the seeds and each pair of encoders compared on the same sentences; beside them the costs."""
+        paths = {kind: [self.results / f"encoders-{kind}.seed{seed}.json" for seed in seeds] for kind in SHAPES}
+        runs = {kind: [receipt.read(path) for path in found] for kind, found in paths.items()}
+        references, metrics = {u.id: u.text for u in self.corpus["test"]}, {}
+        for way in WAYS:
+            for kind, found in runs.items():
+                metrics[f"wer.{way}.{kind}"] = statistics.mean(run["metrics"][f"wer.{way}"] for run in found)
+            for pair in itertools.combinations(SHAPES, 2):
+                compared = compare(references, *([run["hypotheses"][way] for run in runs[kind]] for kind in pair))
+                name = f"difference.{way}.{pair[0]}.{pair[1]}"
+                metrics |= {name: compared.difference, f"{name}.low": compared.low, f"{name}.high": compared.high}
+                metrics[f"{name}.better"] = compared.probability_of_improvement
+        sizes = [found[0]["metrics"]["parameters"] for found in runs.values()]
+        metrics["parameters.spread"] = max(sizes) / min(sizes) - 1
+        path = receipt.write(
+            self.results / "encoders.json", "encoders", self.command, metrics, commit=self.commit, device="cpu",
+            seeds=list(seeds), frames=list(FRAMES), cost=costs,
+        )  # fmt: skip
+        print(path.read_text(encoding="utf-8"), flush=True)
 
 
 def compare(

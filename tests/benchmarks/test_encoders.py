@@ -41,6 +41,7 @@ def test_a_run_from_pilot_to_summary(tmp_path, monkeypatch, one_thread):
     shapes = {"cnn": ("dim: 16, layers: 1, kernel: 3", "float32"), "lstm": ("dim: 16, layers: 1", "float32")}
     monkeypatch.setattr(encoders, "SHAPES", shapes)
     monkeypatch.setattr(encoders, "cost", lambda kind: {"seconds": [0.1, 0.2], "bytes": [1, 2]})
+    monkeypatch.setattr(encoders, "WAYS", ("greedy",))
     clock = iter(range(10**6))
     monkeypatch.setattr(encoders, "spent", lambda: float(next(clock)))  # every look at the clock: a second later
     encoders.main(["--budget", "6.5", "--seeds", "1", "2", "--results", str(tmp_path)])
