@@ -1,0 +1,52 @@
+"""What each thing that may happen to a recording does to the word error rate of recognisers that never met it.
+
+    python -m benchmarks.front_end [--results DIR] [--only scenetalk an4]
+
+Writes front-end-scenetalk.json (the book's recogniser on all of its test split, best path) and front-end-an4.json (the
+packaged recogniser on AN4's 130 test recordings of people, beam search with its lexicon and language model): for each
+channel of `asrlab.channels` the error rate with its bootstrap interval, and every hypothesis.
+"""
+
+import argparse
+import shlex
+import time
+from pathlib import Path
+
+from asrlab import corpora, receipt, score
+from asrlab.channels import CHANNELS, hear_through
+from asrlab.course import trained
+from asrlab.recognizer import BUILT_IN, Recognizer
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def measure(name: str, results: Path) -> None:
+    """One receipt: all channels on one corpus."""
+    began, commit = time.perf_counter(), receipt.code_state()
+    recognizer = trained().recognizer if name == "scenetalk" else Recognizer.load(BUILT_IN)
+    test = corpora.load(name)["test"]
+    references = {u.id: u.text for u in test}
+    metrics, hypotheses = {}, {}
+    for channel, apply in CHANNELS.items():
+        hypotheses[channel] = hear_through(recognizer, test, apply)
+        rate = score.bootstrap(references, hypotheses[channel])
+        metrics |= {f"wer.{channel}": rate.value, f"wer.{channel}.low": rate.low, f"wer.{channel}.high": rate.high}
+        print(f"{name} {channel}: {score.shown(rate)}", flush=True)
+    command = shlex.join(["python", "-m", "benchmarks.front_end", "--only", name])
+    receipt.write(
+        results / f"front-end-{name}.json", f"front-end-{name}", command, metrics, hypotheses,
+        wall_seconds=time.perf_counter() - began, commit=commit, utterances=len(test),
+    )  # fmt: skip
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--only", nargs="+", default=["scenetalk", "an4"], choices=["scenetalk", "an4"])
+    options = parser.parse_args(arguments)
+    for name in options.only:
+        measure(name, options.results)
+
+
+if __name__ == "__main__":
+    main()
