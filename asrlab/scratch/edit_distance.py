@@ -10,7 +10,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from asrlab.equations import equation
+from asrlab.errors import AsrlabError
 
+
+@equation("edit-distance")
 def distance_table(reference: Sequence, hypothesis: Sequence) -> np.ndarray:
     """D, int (R+1, H+1): D[i, j] is the distance of the reference's first i units to the hypothesis' first j.
 
@@ -60,7 +64,25 @@ def align(reference: Sequence, hypothesis: Sequence) -> list[tuple[str, int, int
     return steps[::-1]
 
 
+@equation("word-error-rate")
 def word_error_rate(references: Sequence[str], hypotheses: Sequence[str]) -> float:
-    """Edits over all utterances by words over all references, a fraction."""
+    """Edits over all utterances by words over all references, a fraction. AsrlabError if no word was said at all."""
     edits = sum(edit_distance(r.split(), h.split()) for r, h in zip(references, hypotheses, strict=True))
-    return edits / sum(len(r.split()) for r in references)
+    words = sum(len(r.split()) for r in references)
+    if words == 0:
+        raise AsrlabError(f"no word in {len(references)} references: a rate needs at least one; leave silence out")
+    return edits / words
+
+
+def count_alignments(reference_length: int, hypothesis_length: int) -> int:
+    """How many alignments there are: the recursion of the table with a sum where it has a minimum.
+
+    The last step substitutes (or keeps), deletes or inserts, and each is preceded by any alignment of what is left.
+    """
+    before = [1] * (hypothesis_length + 1)  # with nothing to delete, insertions alone: one way
+    for _ in range(reference_length):
+        here = [1]
+        for j in range(1, hypothesis_length + 1):
+            here.append(before[j - 1] + before[j] + here[j - 1])
+        before = here
+    return before[-1]

@@ -125,7 +125,7 @@ function render({ model, el }) {
       return h("td", { style: { background: tint("--sense", (0.45 * value) / highest) } },
         h("span", { class: "ed-arrows", "aria-hidden": "true" }, arrows.join("")), h("span", {}, String(value)));
     }));
-    const head = h("tr", {}, h("td", { class: "ed-corner" }, h("span", { "aria-hidden": "true" }, "said ↓ heard →")),
+    const head = h("tr", {}, h("td", { class: "ed-corner" }, h("span", { "aria-hidden": "true" }, "said ↓", h("br"), "heard →")),
       h("th", { scope: "col" }, "–"), hypothesis.map((one) => h("th", { scope: "col" }, shown(one))));
     const body = state.cells.map((line, i) =>
       h("tr", {}, h("th", { scope: "row" }, i === 0 ? "–" : shown(reference[i - 1])), line));

@@ -148,12 +148,12 @@ export function button(label, onClick, { kind = "plain" } = {}) {
 }
 
 const ICONS = {
-  first: "M6 5v14M19 5 9 12l10 7z", back: "M16 5 7 12l9 7z", play: "M7 4v16l13-8z", pause: "M8 5v14M16 5v14",
-  forward: "M8 5l9 7-9 7z", last: "M18 5v14M5 5l10 7-10 7z", stop: "M6 6h12v12H6z",
+  first: "M6 5v14M18 5l-7 7 7 7", back: "M15 5l-7 7 7 7", play: "M7 4v16l13-8z", pause: "M8 5v14M16 5v14",
+  forward: "M9 5l7 7-7 7", last: "M18 5v14M6 5l7 7-7 7", stop: "M6 6h12v12H6z",
 };
 
 function icon(name) {
-  return s("svg", { viewBox: "0 0 24 24", "aria-hidden": "true", class: "aw-icon" }, s("path", { d: ICONS[name] }));
+  return s("svg", { viewBox: "0 0 24 24", "aria-hidden": "true", class: "aw-icon" }, s("path", { d: ICONS[name], fill: /z$/.test(ICONS[name]) ? null : "none" }));
 }
 
 function iconButton(name, label, onClick) {

@@ -7,7 +7,8 @@ import jiwer
 import pytest
 from rapidfuzz.distance import Levenshtein
 
-from asrlab.scratch.edit_distance import align, distance_table, edit_distance, word_error_rate
+from asrlab.errors import AsrlabError
+from asrlab.scratch.edit_distance import align, count_alignments, distance_table, edit_distance, word_error_rate
 
 RANDOM = random.Random(0)
 PAIRS = [("", ""), ("abc", ""), ("", "ab"), ("kitten", "sitting")] + [
@@ -27,6 +28,7 @@ def by_definition(reference, hypothesis):
     return cost(0, 0)
 
 
+@pytest.mark.equation("edit-distance")
 @pytest.mark.parametrize(("reference", "hypothesis"), PAIRS)
 def test_distance_is_that_of_the_definition_and_of_rapidfuzz(reference, hypothesis):
     distance = edit_distance(reference, hypothesis)
@@ -59,7 +61,28 @@ def test_a_metric():
         assert edit_distance(a, c) <= edit_distance(a, b) + edit_distance(b, c)
 
 
+@pytest.mark.equation("word-error-rate")
 def test_word_error_rate_is_jiwers():
     references = ["turn the light on", "stop", "go to the red circle"]
     hypotheses = ["turn light on please", "", "go to a red a circle"]
     assert word_error_rate(references, hypotheses) == pytest.approx(jiwer.wer(references, hypotheses), abs=1e-12)
+
+
+def test_a_rate_without_words_is_refused():
+    with pytest.raises(AsrlabError, match="no word in 2 references"):
+        word_error_rate(["", " "], ["a", "b"])
+
+
+def listed(reference, hypothesis):
+    """All alignments of two lengths, one by one."""
+    if (reference, hypothesis) == (0, 0):
+        return [()]
+    steps = [(1, 1), (1, 0), (0, 1)]
+    fitting = [(r, h) for r, h in steps if r <= reference and h <= hypothesis]
+    return [(*way, step) for step in fitting for way in listed(reference - step[0], hypothesis - step[1])]
+
+
+def test_alignments_are_counted_as_they_are_listed():
+    for R in range(6):
+        for H in range(5):
+            assert count_alignments(R, H) == len(listed(R, H))
