@@ -1,10 +1,11 @@
 """What must hold on every page."""
 
 import pytest
-from visiting import PHONE, pages
+from visiting import LONGEST_TASK, PHONE, SITE, pages
 
 pytestmark = pytest.mark.site
 MEGABYTE = 1_000_000
+LONGEST_MS = 200  # a reader takes a longer wait for a hang
 every_page = pytest.mark.parametrize("address", pages() or ["book/index.html"])
 
 
@@ -58,8 +59,59 @@ def test_nothing_overflows_on_a_phone(visits, address):
 def test_a_page_without_widgets_is_light(visits, address):
     visit = visits(address)
     if visit.facts["widgets"]:
-        pytest.skip("carries the widget manager")
+        pytest.skip("carries the data of its widgets")
     assert visit.weight <= MEGABYTE
+    assert not any("widgets.js" in url for url in visit.asked)
+
+
+@every_page
+def test_widgets_take_no_program_but_their_own(visits, address):
+    heavy = ("require.js", "html-manager", "embed-amd", "tex-mml-chtml", "anywidget")
+    assert [url for url in visits(address).asked if any(name in url for name in heavy)] == []
+
+
+@every_page
+def test_every_widget_is_mounted(visits, address):
+    facts = visits(address).facts
+    assert len(facts["places"]) == facts["widgets"]
+    for place in facts["places"]:
+        assert place["state"] == "mounted", place
+        assert place["name"] and place["height"] > 60, place
+        assert place["focusable"] > 0, place
+
+
+with_widgets = pytest.mark.parametrize(
+    "address", [a for a in pages() if "vnd.jupyter.widget-view+json" in (SITE / a).read_text(encoding="utf-8")]
+)
+
+
+@with_widgets
+def test_a_press_keeps_no_reader_waiting(opened, address):
+    page = opened(address)
+    places = page.locator(".widget-place")
+    for k in range(places.count()):
+        places.nth(k).scroll_into_view_if_needed()
+        for control in ("button:not(:disabled)", "input[type=range]", "input[type=radio]:not(:checked)"):
+            found = places.nth(k).locator(control)
+            if found.count():
+                # Twice: the first may compile what it calls, and the machine may be busy with something else.
+                assert min(found.first.evaluate(LONGEST_TASK) for _ in range(2)) <= LONGEST_MS, f"{k}: {control}"
+
+
+@with_widgets
+def test_the_keyboard_reaches_every_widget(opened, address):
+    page = opened(address)
+    for k in range(page.locator(".widget-place").count()):
+        # From the last thing that can hold the focus before the widget, one press of Tab must lead into it.
+        page.evaluate(
+            """k => { const mark = document.createElement('span');
+            document.querySelectorAll('.widget-place')[k].before(mark); mark.tabIndex = -1; mark.focus(); }""",
+            k,
+        )
+        page.keyboard.press("Tab")
+        assert page.evaluate(
+            "k => document.querySelectorAll('.widget-place')[k].contains(document.activeElement)", k
+        ), f"widget {k}"
 
 
 @every_page

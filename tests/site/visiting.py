@@ -24,6 +24,7 @@ class Visit:
     foreign: list = field(default_factory=list)  # requests to another host; they were not let through
     broken: list = field(default_factory=list)  # requests to the site that it could not answer
     errors: list = field(default_factory=list)  # what the console and the page reported
+    asked: list = field(default_factory=list)  # addresses of the site that the page asked for
     responses: list = field(default_factory=list)  # what the site answered
     facts: dict = field(default_factory=dict)  # what LOOK found on the page
     faults: dict = field(default_factory=dict)  # "light" and "dark" -> axe's serious and critical findings
@@ -40,15 +41,20 @@ LOOK = """() => ({
   sounds: [...document.querySelectorAll('audio')].map(a => ({seconds: a.duration, error: a.error && a.error.message})),
   cards: document.querySelectorAll('figure.listen').length,
   alive: document.querySelectorAll('figure.listen .listen-play').length,
-  widgets: document.querySelectorAll('script[type="application/vnd.jupyter.widget-state+json"]').length,
+  widgets: document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]').length,
+  places: [...document.querySelectorAll('.widget-place')].map(e => ({
+      state: e.dataset.state, name: e.querySelector('[data-widget]')?.dataset.widget ?? null,
+      text: e.innerText.slice(0, 80), height: e.offsetHeight,
+      focusable: e.querySelectorAll('button, input, select, [tabindex="0"]').length})),
   title: document.title,
   headings: document.querySelectorAll('h1').length,
   description: document.querySelector('meta[name="description"], meta[property="og:description"]')?.content ?? '',
 })"""
 
 SETTLED = """async () => {
-  if (window.MathJax?.startup?.promise) await window.MathJax.startup.promise;
   await document.fonts.ready;
+  while (document.querySelector('.widget-place:is([data-state=waiting], [data-state=starting])'))
+    await new Promise(done => setTimeout(done, 50)); // they are mounted when the browser has nothing else to do
   await Promise.all([...document.querySelectorAll('audio')].map(a => a.readyState || a.error ? 0 :
       new Promise(done => { a.addEventListener('loadedmetadata', done); a.addEventListener('error', done); })));
 }"""
@@ -61,6 +67,30 @@ AUDIT = """async () => {
 }"""
 
 
+# Presses a control of a widget as a reader would, and says how long the browser was busy without a break, in ms.
+LONGEST_TASK = """async (control) => {
+  const seen = [];
+  const watcher = new PerformanceObserver(list => seen.push(...list.getEntries().map(e => e.duration)));
+  watcher.observe({entryTypes: ['longtask']});
+  const pause = () => new Promise(done => setTimeout(done, 250));
+  await pause();
+  seen.length = 0;
+  if (control.type === 'range') {
+    for (const share of [0, 1, 0.5]) {
+      control.value = Number(control.min) + share * (control.max - control.min);
+      control.dispatchEvent(new Event('input', {bubbles: true}));
+      await pause();
+    }
+  } else {
+    control.click();
+    await pause();
+  }
+  seen.push(...watcher.takeRecords().map(e => e.duration));
+  watcher.disconnect();
+  return Math.max(0, ...seen);
+}"""
+
+
 def open_page(browser, site: str, address: str, visit: Visit, **options):
     """A page in a browser of its own that can reach the site and nothing else."""
     context = browser.new_context(viewport=DESKTOP, reduced_motion="reduce", **options)
@@ -68,6 +98,8 @@ def open_page(browser, site: str, address: str, visit: Visit, **options):
 
     def gate(route, request):
         if request.url.startswith((site, "data:", "blob:")):
+            if request.url.startswith(site):
+                visit.asked.append(request.url)
             return route.continue_()
         visit.foreign.append(request.url)
         return route.abort()
