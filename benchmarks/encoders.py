@@ -168,7 +168,7 @@ class Paper:
     corpus: Corpus
 
     def write(self, kind: str, seed: int, runs: Mapping[float, Trained]) -> None:
-        """The receipt of an encoder and a seed: the best of `runs`, {learning rate: training}, and how the others did."""
+        """The receipt of an encoder and a seed: the best of `runs`, {learning rate: training}, and how others did."""
         rate = best_rate(runs)
         chosen, hypotheses = runs[rate], {way: runs[rate].heard.hypotheses[way] for way in WAYS}
         metrics = {name: value for name, value in chosen.heard.metrics().items() if name.split(".")[1] in WAYS}
