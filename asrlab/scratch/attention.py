@@ -192,6 +192,15 @@ def centres(alpha: np.ndarray) -> np.ndarray:
     return alpha @ np.arange(alpha.shape[1])
 
 
+@equation("attention-spread")
+def spread(alpha: np.ndarray) -> np.ndarray:
+    """Over how many frames each row of alpha (U, T) is spread: (U,), from 1 (all on one frame) to T (the same on all).
+
+    The exponential of the entropy, which is in nats; 0 log 0 counts as 0.
+    """
+    return np.exp(-(alpha * np.log(np.where(alpha > 0, alpha, 1))).sum(axis=1))
+
+
 def share_forward(alpha: np.ndarray) -> float:
     """How many of the steps from one letter to the next move the centre forward: a share from 0 to 1."""
     steps = np.diff(centres(alpha))

@@ -111,6 +111,19 @@ def stretch(alpha: Sequence[float], share: float = 0.8) -> tuple[int, int]:
     return first, last
 
 
+def without(looks: Looks, share: float = 0.8) -> np.ndarray:
+    """Probability of each written token (U, 3): as learned; with the frames that held `share` of its weight hidden from
+    the attention; with the same weight everywhere."""
+    found = []
+    for token, scores, said in zip(looks.tokens, looks.scores, looks.said, strict=True):
+        alpha = weights(scores)
+        first, last = stretch(alpha, share)
+        hidden = np.where((np.arange(len(alpha)) < first) | (np.arange(len(alpha)) > last), alpha, 0.0)
+        hidden = hidden / hidden.sum() if hidden.any() else alpha
+        found.append([choices(said, looks.adds, a)[token] for a in (alpha, hidden, weights(scores, 0.0))])
+    return np.array(found)
+
+
 class AttentionMap(Widget, module="attention_map"):
     """A recording, the text that a decoder wrote, and for each letter the frames that it listened to.
 

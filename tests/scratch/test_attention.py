@@ -254,6 +254,17 @@ def test_energies_and_context_are_those_of_the_decoder(one_thread):
     np.testing.assert_allclose(scratch.centres(np.stack(weights)), expected)
 
 
+@pytest.mark.equation("attention-spread")
+@pytest.mark.parametrize("n", [1, 2, 5, 12])
+def test_weights_that_are_equal_on_n_frames_are_spread_over_n(n):
+    alpha = np.zeros((1, 12))
+    alpha[0, RANDOM.permutation(12)[:n]] = 1 / n
+    assert scratch.spread(alpha) == pytest.approx(n)
+    mixed = RANDOM.dirichlet(np.ones(12), 3)
+    expected = torch.distributions.Categorical(torch.from_numpy(mixed)).entropy().exp()
+    np.testing.assert_allclose(scratch.spread(mixed), expected)
+
+
 def test_share_forward_tells_a_walk_from_a_jump_back():
     assert scratch.share_forward(np.eye(6)) == 1
     assert scratch.share_forward(np.eye(6)[[0, 1, 3, 2, 5]]) == 0.75

@@ -10,6 +10,7 @@ from asrlab.features import FrontEndOptions
 from asrlab.models import AsrModel, EncoderOptions, ModelOptions
 from asrlab.models.decoder import DecoderOptions
 from asrlab.recognizer import Recognizer
+from asrlab.scratch.attention import softmax
 from asrlab.text import CharTokenizer
 
 widget = pytest.importorskip("asrlab.widgets.attention_map", reason="anywidget is not installed")
@@ -84,6 +85,22 @@ def test_sharpness_and_shift_do_what_they_say():
     np.testing.assert_allclose(widget.weights(scores, 0), np.full(3, 1 / 3))
     np.testing.assert_allclose(widget.weights(scores, 2), np.array([1, 36, 9]) / 46)
     np.testing.assert_allclose(widget.weights(scores, shift=1), [0, 1 / 7, 6 / 7], atol=1e-9)
+
+
+def test_hiding_the_frames_of_a_letter_is_an_attention_with_a_mask(recognizer):
+    looks = widget.follow(recognizer, SAMPLES)
+    found = widget.without(looks)
+    for u, token in enumerate(looks.tokens):
+        alpha = widget.weights(looks.scores[u])
+        first, last = widget.stretch(alpha, 0.8)
+        mask = np.ones(len(alpha), dtype=bool)
+        mask[first : last + 1] = False
+        masked = softmax(looks.scores[u], mask) if mask.any() else alpha
+        expected = [
+            widget.choices(looks.said[u], looks.adds, a)[token]
+            for a in (alpha, masked, np.ones_like(alpha) / len(alpha))
+        ]
+        np.testing.assert_allclose(found[u], expected, atol=1e-9)
 
 
 def test_the_data_is_rounded_and_complete_and_bad_recordings_are_refused(recognizer):
