@@ -24,6 +24,7 @@ import numpy as np
 
 from asrlab.equations import equation
 from asrlab.errors import AsrlabError
+from asrlab.scratch.gmm import Mixture
 
 Vector = np.ndarray
 PATHS = 1_000_000  # more are not listed
@@ -122,7 +123,7 @@ def viterbi(pi: Vector, A: np.ndarray, log_b: np.ndarray, end: Vector | None = N
 
 
 class Emission(Protocol):
-    """What states let hear: `Symbols`, or `asrlab.scratch.gmm.Mixture`."""
+    """What states let hear: `Symbols`, or a `Mixture` of Gaussians for each."""
 
     def log_b(self, x: np.ndarray) -> np.ndarray: ...
 
@@ -213,6 +214,16 @@ def left_to_right(S: int, stay: float) -> tuple[Vector, np.ndarray, Vector]:
     if not 0 <= stay < 1:
         raise AsrlabError(f"stay={stay}: give a probability from 0 up to, but not, 1")
     return np.eye(S)[0], stay * np.eye(S) + (1 - stay) * np.eye(S, k=1), (1 - stay) * np.eye(S)[-1]
+
+
+def flat_start(sequences: Sequence[np.ndarray], S: int, stay: float = 0.6) -> Hmm:
+    """A word before anything is known of it: each recording (T, F) is cut into S equal parts, and a state is one
+    Gaussian with the mean of its parts and the variance of everything."""
+    parts = [[x[len(x) * j // S : len(x) * (j + 1) // S] for x in sequences] for j in range(S)]
+    means = np.stack([np.concatenate(part).mean(axis=0) for part in parts])
+    var = np.tile(np.concatenate(sequences).var(axis=0), (S, 1))
+    pi, A, end = left_to_right(S, stay)
+    return Hmm(pi, A, Mixture(np.ones((S, 1)), means[:, None], var[:, None]), end)
 
 
 def log(p: np.ndarray) -> np.ndarray:

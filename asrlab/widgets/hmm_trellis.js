@@ -76,7 +76,7 @@ const log1 = (x) => (x === NONE ? "impossible" : format.number(x, 1));
 
 function render({ model, el }) {
   const data = model.get("data");
-  const state = { recording: 0, mode: "sum", unit: "share", stay: data.stay, sharpness: 1, step: 0, playing: -1 };
+  const state = { recording: 0, mode: "sum", unit: "share", stay: data.stay, sharpness: data.weight, step: 0, playing: -1 };
   const card = frame(el, {
     title: `All ways through “${data.word}”`,
     help: "Columns are frames of the recording, rows are states of the word. Step through the table: each node takes what "
@@ -91,8 +91,8 @@ function render({ model, el }) {
     (next) => { state.unit = next; draw(); });
   const stay = slider({ label: "Stay in a state", min: 0.05, max: 0.95, step: 0.05, value: data.stay,
     format: (x) => format.percent(x) }, (next) => { state.stay = next; renew(); });
-  const sharp = slider({ label: "The sound counts", min: 0, max: 2, step: 0.1, value: 1,
-    format: (x) => `${format.number(x, 1)} ×` }, (next) => { state.sharpness = next; renew(); });
+  const sharp = slider({ label: "The sound counts", min: 0, max: 1, step: 0.05, value: data.weight,
+    format: (x) => `${format.number(x, 2)} ×` }, (next) => { state.sharpness = next; renew(); });
   const box = h("div", { class: "aw-scroll ht-box", role: "group", tabindex: "0", "aria-label": "The trellis; arrow keys step" });
   const steps = stepper({ label: "Steps through the trellis", count: 2, keys: box, format: (k) => `${k}` },
     (k) => { state.step = k; draw(); });

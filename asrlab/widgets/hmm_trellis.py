@@ -43,14 +43,19 @@ class HmmTrellis(Widget, module="hmm_trellis"):
         takes: Sequence[Take],
         hop_seconds: float,
         stay: float = 0.5,
+        weight: float = 1.0,
         sample_rate: int = 16000,
         **options,
     ):
-        """Raises AsrlabError for takes with too many frames or states, fewer frames than states, or NaN."""
+        """stay and weight: where the sliders stand first; weight is a factor for log_b.
+
+        Raises AsrlabError for takes with too many frames or states, fewer frames than states, or NaN."""
         if not takes:
             raise AsrlabError("takes: none given; pass at least one recording of the word")
         if not STAY[0] <= stay <= STAY[1]:
             raise AsrlabError(f"stay={stay}: must be from {STAY[0]} to {STAY[1]}, as on the slider")
+        if not 0 <= weight <= 1:
+            raise AsrlabError(f"weight={weight}: must be from 0 to 1, as on the slider")
         states = np.shape(takes[0].log_b)[-1]
         super().__init__(
             data={
@@ -58,6 +63,7 @@ class HmmTrellis(Widget, module="hmm_trellis"):
                 "states": int(states),
                 "hop": round(hop_seconds, 4),
                 "stay": round(20 * stay) / 20,
+                "weight": round(20 * weight) / 20,
                 "recordings": [_recording(take, states, sample_rate) for take in takes],
             },
             **options,

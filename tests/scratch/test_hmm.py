@@ -214,6 +214,15 @@ def test_left_to_right_word():
     assert hmm.log_likelihood(pi, A, np.zeros((2, 3)), end) == -np.inf  # two frames cannot pass three states
 
 
+def test_a_flat_start_cuts_evenly():
+    x = np.arange(12.0).reshape(6, 2)
+    model = hmm.flat_start([x, x[:3] + 1], 3)
+    np.testing.assert_allclose(model.emission.mu[0, 0], np.mean([x[0], x[1], x[0] + 1], axis=0))
+    np.testing.assert_allclose(model.A[0], [0.6, 0.4, 0])
+    _, history = hmm.baum_welch(model, [x, x[:3] + 1], 3, floor=0.1)
+    assert history[0] < history[1] <= history[3]
+
+
 def test_errors_name_the_value():
     with pytest.raises(AsrlabError, match="too many to list"):
         hmm.brute_force(*parameters(40, 3)[:3])
