@@ -246,8 +246,8 @@ export default {
         ...entry("this search", colour(textOf(end, tokens))));
     }
 
-    const unwatch = responsive(card, drawChart);
     load();
+    const unwatch = responsive(card, drawChart);
     return () => { unwatch(); steps.stop(); sound.stop(); };
   },
 };

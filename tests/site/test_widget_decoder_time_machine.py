@@ -1,0 +1,62 @@
+"""The decoder time machine: its search answers as the Python decoder did when the page was executed."""
+
+import pytest
+
+pytestmark = pytest.mark.site
+PAGE = "book/3-mathematics/decoding.html"
+
+
+@pytest.fixture
+def widget(opened):
+    page = opened(PAGE)
+    card = page.locator('[data-widget="decoder_time_machine"]')
+    card.scroll_into_view_if_needed()
+    card.locator(".tm-beam li").first.wait_for()
+    return card
+
+
+def set_slider(widget, label, value):
+    widget.locator("label", has_text=label).locator("input[type=range]").fill(str(value))
+
+
+def answer(widget, name):
+    return widget.locator(f'dd[data-answer="{name}"]').inner_text()
+
+
+def test_the_language_model_rescues_what_the_page_chose_for_it(widget):
+    """The page picks recordings that Python decodes rightly with these settings and wrongly by the best path."""
+    for recording in widget.locator(".aw-options label").all():
+        recording.click()
+        for label, value in (("Beam", 8), ("Language model", 0), ("Word bonus", 0)):
+            set_slider(widget, label, value)
+        assert answer(widget, "best path") != answer(widget, "said")
+        set_slider(widget, "Language model", 0.8)
+        set_slider(widget, "Word bonus", 2)
+        assert answer(widget, "this search") == answer(widget, "said")
+
+
+def test_stepping_by_keyboard_moves_through_the_frames(widget):
+    chart = widget.locator(".tm-chart")
+    chart.focus()
+    first = widget.locator(".tm-beam li").first.inner_text()
+    for _ in range(12):
+        chart.press("ArrowRight")
+    assert "frame 13" in widget.locator(".aw-stepper output").inner_text()
+    assert widget.locator(".tm-beam li").first.inner_text() != first
+    chart.press("End")
+    assert widget.locator(".tm-beam li").first.get_attribute("title") == answer(widget, "this search")
+    assert "in the beam" in widget.locator(".aw-said").inner_text()
+
+
+def test_a_beam_of_one_keeps_one(widget):
+    set_slider(widget, "Beam", 1)
+    widget.locator(".tm-chart").press("ArrowRight")
+    assert widget.locator("ol.tm-beam li").count() == 1
+
+
+def test_it_fits_a_phone(opened):
+    page = opened(PAGE)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.locator('[data-widget="decoder_time_machine"]').scroll_into_view_if_needed()
+    page.locator(".tm-beam li").first.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
