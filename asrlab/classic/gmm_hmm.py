@@ -64,6 +64,7 @@ class Decoded:
 
     text: str
     words: tuple[Word, ...]  # with times in seconds; confidence: share of all paths that are in this word, its mean
+    units: tuple[Word, ...]  # what the words were spelt with, with times
     states: np.ndarray  # (T,) density of each frame: silence's first, then those of the units in alphabetical order
     score: float  # log-density of path and frames, nats, word bonus included
 
@@ -233,13 +234,22 @@ class GmmHmm:
         x = self._frames(heard)
         text, path, begins, score = self._best(x)
         gamma = self.loop.occupancy(self.mixtures.log_density(x))[1]
-        hop, words, starts = self.front_end.hop_seconds, [], np.flatnonzero(begins)
-        for text_, first, stop in zip(text.split(), starts, [*starts[1:], len(x)], strict=True):
-            inside = self._owner == self._owner[path[first]]
-            last = first + np.flatnonzero(inside[path[first:stop]])[-1] + 1  # silence may follow
-            confidence = float(gamma[first:last, inside].sum(axis=1).mean())
-            words.append(Word(text_, float(first * hop), float(last * hop), min(confidence, 1.0)))
-        return Decoded(text, tuple(words), self.loop.density[path], score)
+        density, owner = self.loop.density[path], self._owner[path]
+        speech, S, first = owner >= 0, self.options.states, self.options.silence_states
+        inside = gamma @ np.equal.outer(self._owner, np.arange(len(self.lexicon)))  # (T, words): share of the paths
+        entered = begins | (np.diff(path, prepend=-1) != 0)
+        starts = speech & entered & ((density - first) % S == 0)
+
+        def spans(marks: np.ndarray, names: Sequence[str]) -> tuple[Word, ...]:
+            hop, found = self.front_end.hop_seconds, np.flatnonzero(marks)
+            stretches = zip(found, [*found[1:], len(x)], strict=True)
+            ends = [t + int(np.argmin(np.append(speech[t:n], False))) for t, n in stretches]  # silence may follow
+            shares = [min(float(inside[t:n, owner[t]].mean()), 1.0) for t, n in zip(found, ends, strict=True)]
+            times = zip(names, found, ends, shares, strict=True)
+            return tuple(Word(name, round(t * hop, 4), round(n * hop, 4), share) for name, t, n, share in times)
+
+        units = [self.units[(k - first) // S] for k in density[starts]]
+        return Decoded(text, spans(begins, text.split()), spans(starts, units), density, score)
 
     def _best(self, x: np.ndarray) -> tuple[str, np.ndarray, np.ndarray, float]:
         score, path, begins = self.loop.best_path(self.mixtures.log_density(x))

@@ -36,9 +36,10 @@ PATHS = 1_000_000  # more are not listed
 @equation("hmm-joint")
 def joint(pi: Vector, A: np.ndarray, log_b: np.ndarray, path: Sequence[int], end: Vector | None = None) -> float:
     """log p(X, path): begin, be heard, move on, be heard, ..."""
+    log_A = log(A)
     log_p = log(pi)[path[0]] + log_b[0, path[0]]
     for t in range(1, len(log_b)):
-        log_p += log(A)[path[t - 1], path[t]] + log_b[t, path[t]]
+        log_p += log_A[path[t - 1], path[t]] + log_b[t, path[t]]
     return float(log_p + log_end(end, len(pi))[path[-1]])
 
 
