@@ -1,7 +1,7 @@
-"""A small language to watch CTC learn in: every letter lasts some frames, and every frame shows its letter, with noise.
+"""A small language to watch CTC learn in: every letter lasts some frames, and every frame shows its letter.
 
-The frames give the letters away, so a network could name the right letter in each of them and never need the blank.
-What it does on the way there is the subject: at first it says nothing but blank (Zeyer et al. 2021, arXiv:2105.14849).
+A network could name the right letter in each frame and never need the blank. What it does on the way there is the
+subject: at first it says nothing but blank (Zeyer et al. 2021, arXiv:2105.14849).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Example:
 
     target: list[int]  # (L,) tokens, no letter twice in a row
     truth: np.ndarray  # (T,) the letter of each frame
-    frames: np.ndarray  # (T, V) what is heard: a one for the letter, plus noise
+    frames: np.ndarray  # (T, V) what is heard: a one for the letter, plus a little noise
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Learned:
     beliefs: dict[int, np.ndarray]  # step -> log_y (T, V) of the first example
 
 
-def examples(count: int = 64, letters: int = 4, noise: float = 0.3, seed: int = 0) -> list[Example]:
+def examples(count: int = 64, letters: int = 4, noise: float = 0.1, seed: int = 0) -> list[Example]:
     """Texts of so many letters, each of them 4 to 7 frames long."""
     rng, made = np.random.default_rng(seed), []
     for _ in range(count):
@@ -47,7 +47,7 @@ def examples(count: int = 64, letters: int = 4, noise: float = 0.3, seed: int = 
     return made
 
 
-def learn(data: list[Example], window: int, steps: int = 600, keep: tuple[int, ...] = (), seed: int = 0) -> Learned:
+def learn(data: list[Example], window: int, steps: int = 400, keep: tuple[int, ...] = (), seed: int = 0) -> Learned:
     """Train a network with one hidden layer, which sees `window` frames (an odd number) at a time, by CTC on all data.
 
     keep  the steps before which the beliefs about the first example are kept

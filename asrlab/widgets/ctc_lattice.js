@@ -232,11 +232,13 @@ export function invent(kind, T, V, target, seed = 1) {
 
 // ---- the picture --------------------------------------------------------------------------------------------------------
 
-const ROW = 34, STRIP = 19, LEFT = 38, NODE = 24;
+const ROW = 40, STRIP = 19, LEFT = 38, NODE = 24;
 const clip = (log) => (log === NONE ? MINUS + "∞" : format.number(log, log > -9.95 ? 1 : 0));
 const share = (p) => (p >= 0.995 ? "1" : p < 0.005 ? "0" : p.toFixed(2).slice(1));
 const signed = (x) => (Math.abs(x) < 0.005 ? "0" : (x < 0 ? MINUS : "+") + (Math.abs(x) >= 0.995 ? "1" : Math.abs(x).toFixed(2).slice(1)));
-const small = (p) => (p >= 0.001 ? p.toPrecision(2) : p > 0 ? p.toExponential(1).replace("e-", " · 10^−") : "0");
+const RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹";
+const small = (p) => (p >= 0.001 ? p.toPrecision(2) : p > 0
+  ? p.toExponential(1).replace(/e-(\d+)/, (_, power) => ` · 10⁻${[...power].map((d) => RAISED[d]).join("")}`) : "0");
 const many = (n) => n.toLocaleString("en");
 
 const HELP = {
@@ -249,6 +251,10 @@ const HELP = {
 function render({ model, el }) {
   const data = model.get("data");
   const state = { source: 0, kind: "ctc", mode: "path", path: [], found: new Map(), seed: 1, weight: 1, warning: "", step: 0 };
+  const name = (token) => (token === 0 ? "the blank" : `“${state.tokens[token]}”`);
+  const sign = (token) => (token === 0 ? BLANK : state.tokens[token]);
+  const said = () => state.target.map(sign).join("");
+
   const card = frame(el, {
     title: "All paths at once",
     help: "Choose probabilities, type a text, and see which paths read it and how a table adds them all up.",
@@ -266,6 +272,7 @@ function render({ model, el }) {
   (next) => { state.mode = next; state.step = 0; compute(); });
   const weight = slider({ label: "What was said counts, nats", min: 0, max: 4, step: 0.5, value: 1 },
     (next) => { state.weight = next; renew(); });
+  const trust = row(weight);
   const help = h("p", { class: "aw-note" });
   const box = h("div", { class: "aw-scroll cl-box", role: "group", tabindex: "0" });
   const steps = stepper({ label: "Steps through the lattice", count: 2, speed: 3, format: (k) => `${k}` },
@@ -273,7 +280,7 @@ function render({ model, el }) {
   const moves = h("div", { class: "aw-row cl-moves" });
   const says = h("p", { class: "cl-says", role: "status" });
   const sums = h("dl", { class: "cl-sums" });
-  card.append(row(source, sounds, again), row(text, frames), row(kind, mode), weight, help, moves, steps, box, says, sums);
+  card.append(row(source, sounds, again), row(text, frames), row(kind, mode), trust, help, moves, steps, box, says, sums);
   box.addEventListener("keydown", pressed);
 
   let width = 0;
@@ -322,21 +329,18 @@ function render({ model, el }) {
     const sweeping = state.mode === "alpha" || state.mode === "beta";
     steps.hidden = !sweeping;
     moves.hidden = state.mode !== "path";
-    weight.hidden = ctc;
+    trust.hidden = ctc;
     if (sweeping) {
       steps.count = T * state.rows + 1;
       steps.speed = Math.max(3, (T * state.rows) / 15);
       steps.value = state.step = Math.min(state.step || T * state.rows, T * state.rows);
     }
     help.textContent = HELP[state.mode];
-    if (state.mode === "path" && !ctc) help.textContent = "Walk from the lower left to the upper right: a letter goes up ↑ , a blank goes on to the next frame → .";
+    if (state.mode === "path" && !ctc) help.textContent = "Walk from the lower left to the upper right: a letter goes up ↑ , a blank goes on to the next frame → . "
+      + "A transducer says a blank in every frame, so probabilities that were learned by CTC suit it badly: try the others.";
     drawMoves();
     draw();
   }
-
-  const name = (token) => (token === 0 ? "the blank" : `“${state.tokens[token]}”`);
-  const sign = (token) => (token === 0 ? BLANK : state.tokens[token]);
-  const said = () => state.target.map(sign).join("");
 
   // ---- walking ----
   function drawMoves() {
@@ -577,6 +581,7 @@ function render({ model, el }) {
         const look = ["cl-node", dead ? "cl-dead" : "", shown === "path" && on.has(`${t},${r}`) ? "cl-on" : "", here ? "cl-now" : ""].join(" ").trim();
         const breadth = Math.min(column - 6, 46);
         parts.push(s("g", { class: look, dataset: { t, r }, onclick: () => clicked(t, r) },
+          s("rect", { class: "cl-hit", x: x(t) - column / 2, y: y(r) - ROW / 2, width: column, height: ROW }),
           s("rect", { class: "cl-ground", x: x(t) - breadth / 2, y: y(r) - NODE / 2, width: breadth, height: NODE, rx: 9 }),
           s("rect", { class: "cl-fill", x: x(t) - breadth / 2, y: y(r) - NODE / 2, width: breadth, height: NODE, rx: 9, fill: tint(colour, fill) }),
           label(content, x(t), y(r), "cl-mid cl-small")));
@@ -622,7 +627,7 @@ function render({ model, el }) {
     const p = Math.exp(scoreOf(path));
     const end = complete() ? `, ${format.percent(Math.exp(scoreOf(path) - state.total), 1)} of the sum`
       : ctc && path.length === logY.length ? "; the frames are used up and letters are missing" : "";
-    return `Path ${written.join(" ")} reads “${reads}”. Its probability so far is ${small(p)}${end}.`;
+    return `Path ${written.join(" ")} reads “${reads}”. Its probability${complete() ? "" : " so far"} is ${small(p)}${end}.`;
   }
 
   function gammaText() {
