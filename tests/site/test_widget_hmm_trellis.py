@@ -1,0 +1,90 @@
+"""The trellis in the page about the classical recogniser: step through it, change its sliders, hear it."""
+
+from itertools import pairwise
+
+import pytest
+
+pytestmark = pytest.mark.site
+
+PAGE = "book/1-background/classical.html"
+WIDGET = "[data-widget=hmm_trellis]"
+
+
+@pytest.fixture
+def trellis(opened):
+    page = opened(PAGE)
+    page.wait_for_selector(WIDGET)
+    page.locator(WIDGET).scroll_into_view_if_needed()
+    return page.locator(WIDGET)
+
+
+def number(trellis, name: str) -> float:
+    """One of the facts below the table, as a number."""
+    text = trellis.locator(".ht-sums div", has_text=name).locator("dd").inner_text()
+    return float(text.split()[0].replace("−", "-").replace(",", ""))
+
+
+def column(trellis, t: int) -> list:
+    """The shares of frame t that are shown, in per cent."""
+    texts = trellis.locator(f'[data-node^="{t},"] text').all_inner_texts()
+    return [float(text) for text in texts if text not in ("", "–")]
+
+
+def slide(trellis, label: str, value: float):
+    control = trellis.locator("label", has_text=label).locator("input")
+    control.evaluate("(e, v) => { e.value = v; e.dispatchEvent(new Event('input', {bubbles: true})); }", value)
+
+
+def test_the_table_fills_node_by_node_and_each_frame_adds_up_to_a_hundred(trellis):
+    nodes = int(number(trellis, "Nodes to fill"))
+    assert trellis.locator(".ht-node").count() == nodes
+    assert all(abs(sum(column(trellis, t)) - 100) <= 3 for t in range(4))
+    first = trellis.locator("button[aria-label=First]")
+    first.click()
+    assert column(trellis, 0) == []
+    box = trellis.locator(".ht-box")
+    box.focus()
+    box.press("ArrowRight")
+    assert column(trellis, 0) == [100]
+    assert "begins here" in trellis.locator(".ht-says").inner_text()
+    box.press("ArrowRight")
+    assert len(column(trellis, 1)) == 1
+
+
+def test_viterbi_walks_back_along_one_path_whose_states_never_fall(trellis):
+    trellis.get_by_text("keep the best (Viterbi)").click()
+    lit = [node.get_attribute("data-node") for node in trellis.locator(".ht-on").all()]
+    states = [int(s) for _, s in sorted((int(t), s) for t, s in (node.split(",") for node in lit))]
+    assert states[0] == 0 and states == sorted(states)
+    assert all(b - a in (0, 1) for a, b in pairwise(states))
+    assert trellis.locator(".ht-segment-name").all_inner_texts() == [str(s + 1) for s in states]
+    trellis.locator("button[aria-label=Back]").click()
+    assert trellis.locator(".ht-on").count() == len(states) - 1
+
+
+def test_without_the_sound_the_sum_counts_paths(trellis):
+    slide(trellis, "The sound counts", 0)
+    slide(trellis, "Stay in a state", 0.5)
+    frames = trellis.locator(".ht-frame").count()
+    paths, share = number(trellis, "Paths through"), number(trellis, "The best path alone")
+    # Every step costs log 2, the last out of the word too; all paths are alike.
+    assert share == pytest.approx(-0.693147 * frames, abs=0.06)
+    assert 2.718281828 ** (number(trellis, "All paths") - share) == pytest.approx(paths, rel=0.15)
+    before = number(trellis, "The best path alone")
+    slide(trellis, "The sound counts", 1)
+    assert number(trellis, "The best path alone") < before
+
+
+def test_the_sound_plays_and_its_states_light_up(trellis):
+    trellis.get_by_text("keep the best (Viterbi)").click()
+    trellis.get_by_text("Hear it").click()
+    trellis.locator(".ht-heard").first.wait_for(state="attached", timeout=5000)
+    trellis.page.wait_for_function(
+        f"() => !document.querySelector('{WIDGET} .ht-heard')", timeout=5000
+    )  # and go out at its end
+
+
+def test_another_recording_is_another_sum(trellis):
+    before = number(trellis, "All paths")
+    trellis.get_by_text("eleven", exact=True).click()
+    assert number(trellis, "All paths") < before  # the model is of "seven"
