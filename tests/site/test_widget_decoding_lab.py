@@ -1,4 +1,4 @@
-"""The decoding lab's recorded run moves, and the sound input takes files and explains a microphone that is not there."""
+"""The decoding lab's recorded run moves; the sound input takes files, and explains what it cannot take or hear."""
 
 import io
 import json
