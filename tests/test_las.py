@@ -1,0 +1,58 @@
+"""The packaged listen, attend and spell: it is what its receipt says, and hears voices that it never met."""
+
+import pytest
+from torch import nn
+
+from asrlab import config, corpora, course, receipt, recipe
+from asrlab.errors import AsrlabError
+
+RECEIPT = course.RESULTS / "scenetalk-las.json"
+GREEDY_CTC = 0.137  # word error rate of the recipe `scenetalk`, CTC without a language model
+
+
+@pytest.fixture(scope="module")
+def run():
+    if not RECEIPT.exists():
+        pytest.skip(f"{RECEIPT}: receipts travel with the repository, not with the package")
+    return receipt.read(RECEIPT)
+
+
+@pytest.fixture(scope="module")
+def test_split():
+    return corpora.load("scenetalk")["test"]
+
+
+def test_it_is_small_and_has_the_three_layers_of_the_listing():
+    las = course.packaged("scenetalk-las")
+    decoder = las.model.decoder
+    layers = [type(part) for part in (decoder.embed, decoder.lstm, decoder.out)]
+    assert layers == [nn.Embedding, nn.LSTMCell, nn.Linear]
+    assert las.model.options.encoder.kind == "lstm"
+    folder = course.PACKAGE / "pretrained" / "scenetalk-las"
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 5e6
+
+
+def test_the_receipt_is_of_the_recipe_and_of_committed_code(run):
+    assert run["recipe"] == config.to_dict(recipe.load("scenetalk-las"))
+    assert "dirty" not in run["commit"] and run["command"].startswith("asrlab train scenetalk-las")
+
+
+def test_the_receipt_can_be_rescored_and_attention_beats_ctc_alone(run, test_split):
+    rates = receipt.rescore(run, {u.id: u.text for u in test_split})
+    for way, rate in rates.items():
+        assert run["metrics"][f"wer.{way}"] == pytest.approx(rate)
+    assert max(rates["attention"], rates["joint"]) < min(rates["greedy"], GREEDY_CTC)
+
+
+def test_the_packaged_weights_write_what_the_receipt_says(run, test_split, one_thread):
+    """In 16 bits and on another machine a close decision may fall otherwise: one of twelve."""
+    las = course.packaged("scenetalk-las")
+    some = test_split[::9]
+    written = [las.attend(heard, joint=False)[0].text for heard in las.hear([u.load(16000) for u in some])]
+    noted = [run["hypotheses"]["attention"][u.id] for u in some]
+    assert sum(a != b for a, b in zip(written, noted, strict=True)) <= 1
+
+
+def test_an_unknown_name_is_told_what_there_is():
+    with pytest.raises(AsrlabError, match=r"packaged recogniser 'las': there are an4, .*scenetalk-las"):
+        course.packaged("las")
