@@ -30,8 +30,8 @@ SMALL = Recipe(
     front_end=FrontEndOptions(n_mels=40),
     spec_augment=SpecAugmentOptions(freq_masks=2, freq_width=10, time_masks=4, time_fraction=0.1),
     model=ModelOptions(EncoderOptions("cnn", dim=64, layers=3, kernel=9, subsampling_channels=8, dropout=0.2)),
-    speeds=(0.8, 0.9, 1.0, 1.1, 1.2),
-    batch_seconds=20.0,
+    speeds=(0.9, 1.0, 1.1),
+    batch_seconds=10.0,
     learning_rate=5e-3,
     epochs=30,
 )
