@@ -33,8 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Like `parse_args`, but NAME=VALUE may stand before, between and after the options of `train`."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     parser = make_parser()
     options, rest = parser.parse_known_args(arguments)
+    options.typed = shlex.join(["asrlab", *arguments])
     changes = [word for word in rest if options.command == "train" and "=" in word and not word.startswith("-")]
     if len(changes) < len(rest):
         parser.error(f"unrecognized arguments: {' '.join(word for word in rest if word not in changes)}")
@@ -132,7 +134,7 @@ def train(options: argparse.Namespace) -> None:
     print(f"{len(result.references)} utterances of {chosen.test_split}, {len(set(result.speakers.values()))} speakers")
     print(result.report())
     path = receipt.write(
-        options.receipt or directory / "receipt.json", Path(options.recipe).stem, shlex.join(["asrlab", *sys.argv[1:]]),
+        options.receipt or directory / "receipt.json", Path(options.recipe).stem, options.typed,
         result.metrics(), result.hypotheses, chosen.seed, round(seconds, 1), commit=state,
         device=recognizer.device if recognizer.device.type == "cuda" else None, recipe=config.to_dict(chosen),
     )  # fmt: skip

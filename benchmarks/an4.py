@@ -7,6 +7,7 @@ receipt (python -m benchmarks.pocketsphinx_an4).
 """
 
 import argparse
+import os
 import shlex
 import statistics
 import sys
@@ -26,6 +27,7 @@ def main(arguments: list[str] | None = None) -> None:
     began = receipt.code_state()
     for seed in options.seeds:
         path, run = options.results / f"an4.seed{seed}.json", options.runs / f"an4.seed{seed}"
+        path = Path(os.path.relpath(path))  # the receipt holds the command: as one would type it
         status = cli.main(["train", "an4", f"seed={seed}", *changes, "--dir", str(run), "--receipt", str(path)])
         if status:
             sys.exit(status)
