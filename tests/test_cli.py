@@ -112,6 +112,7 @@ def test_from_a_recipe_to_the_text_of_a_file(asrlab, place, tmp_path):
     kept = receipt.read(tmp_path / "r.json")
     said = lines(place / "corpus" / "test.jsonl")
     assert kept["name"] == "mine"
+    assert kept["command"].startswith("asrlab train ") and kept["command"].endswith(f"--receipt {tmp_path / 'r.json'}")
     assert kept["recipe"]["epochs"] == 1
     again = receipt.rescore(kept, said)
     assert {f"wer.{way}": wer for way, wer in again.items()}.items() <= kept["metrics"].items()
