@@ -52,11 +52,15 @@ def formulas_of(page: str) -> list:
 
 
 def show_formulas(page: str, shown: dict) -> str:
-    for display, kind in ((False, INLINE), (True, DISPLAY)):
-        page = kind.sub(
-            lambda found, display=display: found[1] + shown[html.unescape(found[2]), display] + found[3], page
-        )
-    return PROGRAM.sub("", page)
+    def inline(found):
+        return found[1] + shown[html.unescape(found[2]), False] + found[3]
+
+    def display(found):
+        # A wide formula scrolls in its own box, so the arrow keys must be able to get there.
+        formula = shown[html.unescape(found[2]), True].replace("<mjx-container", '<mjx-container tabindex="0"', 1)
+        return found[1] + formula + found[3]
+
+    return PROGRAM.sub("", DISPLAY.sub(display, INLINE.sub(inline, page)))
 
 
 def on_finished(app, exception):

@@ -8,6 +8,7 @@ SITE = ROOT / "_build" / "html"
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 900}
+PATIENCE = 90_000  # ms; a machine that trains a model at the same time answers late
 
 
 def pages() -> list:
@@ -94,6 +95,7 @@ LONGEST_TASK = """async (control) => {
 def open_page(browser, site: str, address: str, visit: Visit, **options):
     """A page in a browser of its own that can reach the site and nothing else."""
     context = browser.new_context(viewport=DESKTOP, reduced_motion="reduce", **options)
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
 
     def gate(route, request):
