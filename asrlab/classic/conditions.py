@@ -9,6 +9,7 @@ What a system heard is kept in the cache, under a name that is made of the optio
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import os
 import time
@@ -91,8 +92,9 @@ class Results:
         if axis == "size":
             return [str(len(words.WORDS) * size) for size in self.options.sizes]
         found = [c.level for c in self.conditions.values() if c.axis == axis]
-        home = {"noise": ["clean", *found], "rate": sorted([*found, HOME_RATE], key=_first_number)}
-        return home.get(axis, found)
+        if axis == "noise":
+            return ["clean", *found]
+        return sorted([*found, HOME_RATE], key=_first_number) if axis == "rate" else found
 
     def answers(self, system: str, axis: str, level: str, training: str = "clean") -> dict[str, str]:
         """{utterance: word} of a system at a place. Raises AsrlabError for a place or system that is not there."""
@@ -225,8 +227,8 @@ def _kept(job: Job, options: ConditionsOptions, do: Callable[[], dict]) -> dict:
 @lru_cache(maxsize=8)
 def _code(system: str) -> str:
     """A digest of all files that decide what a system hears; those of the other methods are not among them."""
-    digest = hashlib.sha256()
-    shared = {Path(__file__), Path(__file__).with_name("systems.py")}
+    here = "".join(map(inspect.getsource, (conditions, training_set, _do)))
+    digest, shared = hashlib.sha256(here.encode()), {Path(__file__).with_name("systems.py")}
     for path in sorted(shared | sources(f"asrlab.classic.{METHOD_SOURCES[system]}", "asrlab.classic.words")):
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -1,6 +1,6 @@
 """The SVM and the MLP: what is easy is learned, what is chosen is chosen without the test speakers, chance is seeded.
 
-Their words are tones, whose pitch is the word and whose level and length are not.
+Their words are tunes of three tones; the tune is the word, its key, level and length are not.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ from asrlab.classic.svm import Svm, SvmOptions, choose
 from asrlab.corpora import Utterance
 from asrlab.errors import AsrlabError
 
-PITCHES = {"low": 300, "middle": 900, "high": 2500}
+TUNES = {"rise": (300, 900, 2500), "fall": (2500, 900, 300), "hill": (300, 2500, 300)}
 POOLED = PooledOptions(sample_rate=8000)
 METHODS = [
     pytest.param(lambda u: Svm.train(u, SvmOptions(POOLED)), id="svm"),
@@ -26,16 +26,17 @@ METHODS = [
 
 @pytest.fixture(scope="module")
 def tones(tmp_path_factory):
-    """Three words by four speakers, two takes; a speaker's tones are a little higher than another's."""
+    """Three words by four speakers, two takes; a speaker sings a little higher than another."""
     folder, generator, found = tmp_path_factory.mktemp("tones"), np.random.default_rng(0), []
     for speaker in range(4):
         for take in range(2):
-            for word, pitch in PITCHES.items():
-                time = np.arange(int(8000 * generator.uniform(0.2, 0.4))) / 8000
-                samples = np.sin(2 * np.pi * pitch * (1 + 0.05 * speaker) * time) * generator.uniform(0.05, 0.5)
+            for word, tune in TUNES.items():
+                time = np.arange(int(8000 * generator.uniform(0.07, 0.13))) / 8000
+                tones = [np.sin(2 * np.pi * pitch * (1 + 0.05 * speaker) * time) for pitch in tune]
+                samples = np.concatenate(tones) * generator.uniform(0.05, 0.5)
                 path = folder / f"{word}-{speaker}-{take}.wav"
-                soundfile.write(path, samples + 0.003 * generator.normal(size=len(time)), 8000)
-                found.append(Utterance(path.stem, path, word, f"s{speaker}", len(time) / 8000))
+                soundfile.write(path, samples + 0.003 * generator.normal(size=len(samples)), 8000)
+                found.append(Utterance(path.stem, path, word, f"s{speaker}", len(samples) / 8000))
     return found
 
 
@@ -60,7 +61,7 @@ def test_scores_agree_with_the_answer(tones):
         assert max(margins, key=margins.get) == svm.classify(utterance)
         assert max(probabilities, key=probabilities.get) == mlp.classify(utterance)
         assert sum(probabilities.values()) == pytest.approx(1)
-    pair = [u for u in tones if u.text != "high"]
+    pair = [u for u in tones if u.text != "hill"]
     two = Svm.train(pair, SvmOptions(POOLED))
     for utterance in pair:
         margins = two.margins(utterance)
@@ -88,6 +89,6 @@ def test_one_speaker_leaves_nothing_to_choose_by(tones):
 @pytest.mark.parametrize("train", METHODS)
 def test_one_word_is_nothing_to_learn(train, tones):
     with pytest.raises(AsrlabError, match="1 different words"):
-        train([u for u in tones if u.text == "low"])
+        train([u for u in tones if u.text == "rise"])
     with pytest.raises(AsrlabError, match="0 utterances"):
         train([])
