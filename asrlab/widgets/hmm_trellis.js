@@ -147,7 +147,7 @@ function render({ model, el }) {
   }
 
   function draw() {
-    if (width <= 0) return;
+    if (width <= 0 || !state.logB) return;
     const one = data.recordings[state.recording], T = state.logB.length, S = data.states;
     const column = Math.max(COLUMN, Math.floor((width - LEFT) / T)), filled = Math.min(state.step, state.order.length);
     const x = (t) => LEFT + (t + 0.5) * column, y = (j) => TOP + (j + 0.5) * ROW;
@@ -159,20 +159,21 @@ function render({ model, el }) {
 
     const lines = [], nodes = [];
     for (let t = 0; t < T; t += 1) {
-      const column_ = logAdd(table[t].filter((_, j) => known.has(String([t, j]))));
+      const sum = logAdd(table[t].filter((_, j) => known.has(String([t, j]))));
       for (let j = 0; j <= Math.min(t, S - 1); j += 1) {
-        if (t > 0 && known.has(String([t, j]))) lines.push(...arrows(t, j));
-        nodes.push(node(t, j, known.has(String([t, j])) ? Math.exp(table[t][j] - column_) : null));
+        const share = known.has(String([t, j])) ? (sum === NONE ? 0 : Math.exp(table[t][j] - sum)) : null;
+        if (t > 0 && share !== null) lines.push(...arrows(t, j, share));
+        nodes.push(node(t, j, share));
       }
     }
-    function arrows(t, j) {
+    function arrows(t, j, whole) {
       const parts = state.mode === "sum" ? inflow(state.alpha, t, j, state.stay)
         : inflow(state.best.delta, t, j, state.stay).map(([i]) => [i, i === state.best.from[t][j] ? 0.4 : 0]);
       return parts.filter(([i]) => table[t - 1][i] > NONE).map(([i, share]) => {
         const lit = onPath(t, j) && onPath(t - 1, i), lost = state.mode === "best" && share === 0;
         return s("line", { class: `ht-arrow${lit ? " ht-way" : ""}${lost ? " ht-lost" : ""}`, x1: x(t - 1) + (RADIUS + 1) * (i === j ? 1 : 0.75),
           y1: y(i) + (i === j ? 0 : 0.7 * RADIUS), x2: x(t) - (RADIUS + 1) * (i === j ? 1 : 0.75), y2: y(j) - (i === j ? 0 : 0.7 * RADIUS),
-          "stroke-width": lit ? 4 : 0.8 + 5 * share });
+          "stroke-width": lit ? 4 : 0.8 + 5 * share, opacity: lit || lost ? null : 0.3 + 0.7 * Math.sqrt(whole) });
       });
     }
     function node(t, j, share) {
@@ -182,7 +183,7 @@ function render({ model, el }) {
         onclick: () => { state.step = state.order.findIndex((k) => String(k) === String([t, j])) + 1; steps.value = state.step; draw(); } },
       s("circle", { class: "ht-ground", cx: x(t), cy: y(j), r: RADIUS }),
       share > 0 && s("circle", { class: "ht-fill", cx: x(t), cy: y(j), r: RADIUS, fill: tint("--sense", 0.7 * share) }),
-      s("text", { class: "ht-number", x: x(t), y: y(j) + 4 }, text));
+      s("text", { class: `ht-number${text.length > 3 ? " ht-long" : ""}`, x: x(t), y: y(j) + 4 }, text));
     }
     const strip = state.logB.map((_, t) => {
       const j = back >= T - t ? state.best.path?.[t] : undefined;
@@ -233,7 +234,7 @@ function render({ model, el }) {
     }
     const share = state.all === null ? 0 : Math.exp(best.score - state.all);
     const facts = [["Paths through the table", countPaths(T, S).toLocaleString("en")], ["Nodes to fill", String(order.length)],
-      ["All paths, log p(X)", state.all === null ? "–" : `${log1(state.all)} nats`],
+      ["All paths added up", state.all === null ? "–" : `${log1(state.all)} nats`],
       ["The best path alone", state.all === null ? "–" : `${log1(best.score)} nats, ${format.percent(share, share < 0.1 ? 1 : 0)} of all`]];
     sums.replaceChildren(...facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
   }

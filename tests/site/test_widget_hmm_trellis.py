@@ -52,7 +52,7 @@ def test_the_table_fills_node_by_node_and_each_frame_adds_up_to_a_hundred(trelli
 
 
 def test_viterbi_walks_back_along_one_path_whose_states_never_fall(trellis):
-    trellis.get_by_text("keep the best (Viterbi)").click()
+    trellis.get_by_role("radio", name="keep the best (Viterbi)").check()
     lit = [node.get_attribute("data-node") for node in trellis.locator(".ht-on").all()]
     states = [int(s) for _, s in sorted((int(t), s) for t, s in (node.split(",") for node in lit))]
     assert states[0] == 0 and states == sorted(states)
@@ -76,7 +76,7 @@ def test_without_the_sound_the_sum_counts_paths(trellis):
 
 
 def test_the_sound_plays_and_its_states_light_up(trellis):
-    trellis.get_by_text("keep the best (Viterbi)").click()
+    trellis.get_by_role("radio", name="keep the best (Viterbi)").check()
     trellis.get_by_text("Hear it").click()
     trellis.locator(".ht-heard").first.wait_for(state="attached", timeout=5000)
     trellis.page.wait_for_function(
@@ -86,5 +86,5 @@ def test_the_sound_plays_and_its_states_light_up(trellis):
 
 def test_another_recording_is_another_sum(trellis):
     before = number(trellis, "All paths")
-    trellis.get_by_text("eleven", exact=True).click()
+    trellis.get_by_role("radio", name="eleven").check()
     assert number(trellis, "All paths") < before  # the model is of "seven"
