@@ -94,8 +94,8 @@ def test_a_press_keeps_no_reader_waiting(opened, address):
         for control in ("button:not(:disabled)", "input[type=range]", "input[type=radio]:not(:checked)"):
             found = places.nth(k).locator(control)
             if found.count():
-                # Twice: the first may compile what it calls, and the machine may be busy with something else.
-                assert min(found.first.evaluate(LONGEST_TASK) for _ in range(2)) <= LONGEST_MS, f"{k}: {control}"
+                # The best of three: the first may compile what it calls, and the machine may have other work.
+                assert min(found.first.evaluate(LONGEST_TASK) for _ in range(3)) <= LONGEST_MS, f"{k}: {control}"
 
 
 @with_widgets

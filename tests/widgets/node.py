@@ -3,7 +3,8 @@
     run_js("edit_distance", "distanceTable", ["a"], ["b"])   what `export function distanceTable` returns, as Python
     run_many("edit_distance", "align", [(r, h), ...])        many calls in one process: starting Node takes 0.1 s
 
-Arguments and results travel as JSON. NaN and infinities come back as None: return a flag or a text where they matter.
+"(m) => (a) => m.scale([0, 1], a).ticks(4)" in place of a name is a function of the module. All travels as JSON:
+NaN and infinities come back as None; return a flag or a text where they matter.
 """
 
 import json
@@ -21,9 +22,10 @@ RUNNER = """
 import fs from "node:fs";
 const { script, name, calls } = JSON.parse(fs.readFileSync(0, "utf8"));
 const module = await import("data:text/javascript;base64," + Buffer.from(script, "utf8").toString("base64"));
-if (typeof module[name] !== "function") throw new Error(`no function ${name} is exported`);
+const run = name.startsWith("(") ? eval(name)(module) : module[name];
+if (typeof run !== "function") throw new Error(`no function ${name} is exported`);
 const results = [];
-for (const call of calls) results.push((await module[name](...call)) ?? null);
+for (const call of calls) results.push((await run(...call)) ?? null);
 process.stdout.write(JSON.stringify(results));
 """
 

@@ -12,9 +12,35 @@ base = pytest.importorskip("asrlab.widgets.base", reason="anywidget is not insta
 ANY = "edit_distance"  # the shared text stands in front of every module
 
 
+FORMATS = [
+    ("number", -1.5, "−1.50"),
+    ("number", -0.001, "0.00"),
+    ("number", 12.345, "12.35"),
+    ("percent", 0.25, "25 %"),
+    ("seconds", 1.5, "1.50 s"),
+    ("hertz", 440, "440 Hz"),
+    ("hertz", 3400, "3.4 kHz"),
+    ("log", -3.14159, "−3.1"),
+]
+
+
 def test_numbers_read_as_they_should():
-    assert run_js(ANY, "heat", 0) == [0, 0, 4]
+    call = "(m) => (kind, x) => m.format[kind](x)"
+    assert run_many(ANY, call, [case[:2] for case in FORMATS]) == [case[2] for case in FORMATS]
+    assert run_js(ANY, "(m) => () => [m.format.number(-Infinity), m.format.number(NaN)]") == ["−∞", "–"]
     assert run_js(ANY, "tint", "--sense", 0.5) == "color-mix(in srgb, var(--sense) 50.0%, transparent)"
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 1), (-3, 7), (10, 0), (0, 8000), (1e-4, 3e-4)])
+def test_a_scale_and_its_ticks(low, high):
+    call = "(m) => (a, b) => { const f = m.scale(a, b); return [f(a[0]), f(a[1]), f.invert(f(0.3)), f.ticks(5)]; }"
+    first, last, back, ticks = run_js(ANY, call, [low, high], [300, 20])
+    assert (first, last) == pytest.approx((300, 20))
+    assert back == pytest.approx(0.3)
+    step = ticks[1] - ticks[0]
+    assert 3 <= len(ticks) <= 6 and min(low, high) - 1e-9 <= ticks[0] and ticks[-1] <= max(low, high) + 1e-9
+    assert ticks == pytest.approx([ticks[0] + k * step for k in range(len(ticks))])
+    assert round(step / 10 ** math.floor(math.log10(step * 1.0001)), 6) in (1, 2, 5)
 
 
 def test_heat_is_close_to_the_colour_map_of_the_listening_cards():
