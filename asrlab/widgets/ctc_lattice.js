@@ -559,7 +559,7 @@ function render({ model, el }) {
 
     const on = new Set(way.map((b) => `${b.t},${b.r}`));
     for (let r = 0; r < rows; r += 1) {
-      parts.push(label(ctc ? sign(state.states[r]) : r === 0 ? "–" : state.target.slice(0, r).map(sign).join("").slice(-4),
+      parts.push(label(ctc ? sign(state.states[r]) : r === 0 ? "–" : (r > 4 ? "…" : "") + state.target.slice(Math.max(0, r > 4 ? r - 3 : 0), r).map(sign).join(""),
         LEFT - 8, y(r), `cl-end${ctc && state.states[r] === 0 ? " cl-mute" : " cl-strong"}`));
       for (let t = 0; t < T; t += 1) {
         let content = "", fill = 0, colour = "--sense";

@@ -94,14 +94,14 @@ def test_forward_fills_step_by_step_and_ends_in_the_loss(widget):
     widget.get_by_label("forward α").check()
     alpha = ctc.forward(np.full((6, 6), -np.log(6)), [2, 1, 5])
     for t, r in ((5, 5), (5, 6), (3, 2)):
-        assert node(widget, t, r).inner_text().replace("−", "-") == f"{alpha[t, r]:.1f}"
+        assert node(widget, t, r).text_content().replace("−", "-") == f"{alpha[t, r]:.1f}"
     widget.locator(".cl-box").focus()
     widget.locator(".cl-box").press("Home")
-    assert all(text == "" for text in widget.locator(".cl-node").all_inner_texts())
+    assert all(text == "" for text in widget.locator(".cl-node").all_text_contents())
     for _ in range(9):  # the first frame has seven states
         widget.locator(".cl-box").press("ArrowRight")
-    assert node(widget, 1, 1).inner_text().replace("−", "-") == f"{alpha[1, 1]:.1f}"
-    assert node(widget, 1, 2).inner_text() == ""
+    assert node(widget, 1, 1).text_content().replace("−", "-") == f"{alpha[1, 1]:.1f}"
+    assert node(widget, 1, 2).text_content() == ""
     said = widget.locator(".cl-says").inner_text()
     assert said.startswith("Frame 2, “c”: (stay") and "+ on" in said
 
@@ -110,11 +110,11 @@ def test_shares_and_gradient(widget):
     widget.get_by_label("shares γ").check()
     undecided(widget, "cat", 9)
     picture = widget.locator("svg.cl-picture")
-    assert "gradient" in picture.inner_text()
+    assert "gradient" in picture.text_content()
 
     gamma = ctc.posteriors(np.full((9, 6), -np.log(6)), [2, 1, 5])
     for t, r in ((0, 0), (4, 3), (8, 5)):
-        assert float(node(widget, t, r).inner_text()) == pytest.approx(gamma[t, r], abs=0.0051)
+        assert float(node(widget, t, r).text_content()) == pytest.approx(gamma[t, r], abs=0.0051)
     node(widget, 4, 3).click()
     assert f"{100 * gamma[4, 3]:.1f} %" in widget.locator(".cl-says").inner_text()
 
