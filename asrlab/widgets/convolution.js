@@ -174,7 +174,7 @@ function render({ model, el }) {
   }
 
   function clicks() {
-    return peaks(state.y, Math.max(0.05, 0.5 * state.y.reduce((most, v) => Math.max(most, v), 0)));
+    return peaks(state.y, Math.max(0.05, 0.25 * state.y.reduce((most, v) => Math.max(most, v), 0)));
   }
 
   // ---- pictures
@@ -205,7 +205,7 @@ function render({ model, el }) {
       s("polyline", { class: "cv-signal", points: points(x, up, state.across) }),
       s("polyline", { class: "cv-rest", points: state.whole.join(" ") }), marks,
       s("text", { x: 4, y: 13, class: "cv-name" }, isLoudness() ? "loudness" : "waveform"),
-      s("text", { x: 4, y: top + gap - 3, class: "cv-name" }, isLoudness() ? "output, and its peaks" : "output"),
+      s("text", { x: width - 4, y: top + gap - 3, class: "cv-name", "text-anchor": "end" }, isLoudness() ? "output, and its peaks" : "output"),
       state.drop, state.done, state.dots, state.now, state.head);
     view.replaceChildren(svg);
   }
