@@ -44,6 +44,9 @@ function render({ model, el }) {
     help: "Point at a letter, or step with the arrow keys: its frames stay bright. Press it, and you hear them.",
   });
   const state = { recording: 0, letter: data.letter, sharpness: 1, shift: 0, width: 0 };
+  const now = () => data.recordings[state.recording];
+  const plain = (v) => data.tokens[v].replace(data.mark, "");
+  const named = (v) => (v === 0 ? "the end" : data.tokens[v].startsWith(data.mark) ? `${plain(v)}, first of a word,` : plain(v));
   let sound = null;
 
   const menu = data.recordings.length < 2 ? null : choice({ label: "Voice",
@@ -62,12 +65,8 @@ function render({ model, el }) {
   const bars = h("ol", { class: "am-bars", "aria-label": "Letters that it would choose from here" });
   const caption = h("p", { class: "am-caption" });
   card.append(...[menu, line, box, steps, hear, caption, bars, row(sharp, aside, back)].filter(Boolean),
-    note("Rows are letters, columns are frames of 40 ms; darker means more weight. The dots show where the same model's CTC head places "
-      + "each letter. The sliders change where it looks for the letter under the eye, not what it had written before."));
-
-  const now = () => data.recordings[state.recording];
-  const plain = (v) => data.tokens[v].replace(data.mark, "");
-  const named = (v) => (v === 0 ? "the end" : data.tokens[v].startsWith(data.mark) ? `${plain(v)}, first of a word,` : plain(v));
+    note("Rows are letters, ■ the end of the text; columns are frames of 40 ms. The stronger the colour, the more weight. The dots show "
+      + "where the same model's CTC head places each letter. The sliders change where it looks for the letter under the eye, not what it had written before."));
 
   function open() {
     const one = now();
