@@ -242,10 +242,19 @@ const small = (p) => (p >= 0.001 ? p.toPrecision(2) : p > 0
 const many = (n) => n.toLocaleString("en");
 
 const HELP = {
-  path: "Walk from left to right: press a node, or stay → , go on ↓ , skip S. What the path reads stands below.",
-  alpha: "Step through the frames: each node adds up what comes in and takes it times the frame's probability.",
-  beta: "The same from the end: how probable is it to finish from here?",
-  gamma: "α times β by the sum: what share of all paths is at a node. Below it the gradient, predicted minus share.",
+  ctc: {
+    path: "Walk from left to right: press a node, or stay → , go on ↓ , skip S. What the path reads stands below.",
+    alpha: "Step through the frames: each node adds up what comes in and takes it times the frame's probability.",
+    beta: "The same from the end: how probable is it to finish from here?",
+    gamma: "α times β by the sum: what share of all paths is at a node. Below it the gradient, predicted minus share.",
+  },
+  transducer: {
+    path: "Walk from the lower left to the upper right: a letter goes up ↑ , a blank goes on to the next frame → . A transducer "
+      + "says a blank in every frame, so probabilities that were learned by CTC suit it badly: try the others.",
+    alpha: "Step through the grid: each node adds up what comes from the left, with a blank, and from below, with a letter.",
+    beta: "The same from the end: how probable is it to finish from here?",
+    gamma: "α times β by the sum: what share of all walks comes by a node.",
+  },
 };
 
 function render({ model, el }) {
@@ -335,9 +344,7 @@ function render({ model, el }) {
       steps.speed = Math.max(3, (T * state.rows) / 15);
       steps.value = state.step = Math.min(state.step || T * state.rows, T * state.rows);
     }
-    help.textContent = HELP[state.mode];
-    if (state.mode === "path" && !ctc) help.textContent = "Walk from the lower left to the upper right: a letter goes up ↑ , a blank goes on to the next frame → . "
-      + "A transducer says a blank in every frame, so probabilities that were learned by CTC suit it badly: try the others.";
+    help.textContent = HELP[state.kind][state.mode];
     drawMoves();
     draw();
   }
@@ -597,7 +604,7 @@ function render({ model, el }) {
     picture.style.maxWidth = "none";
     const scrolled = box.scrollLeft;
     box.replaceChildren(picture);
-    box.setAttribute("aria-label", `${ctc ? "CTC lattice" : "Transducer grid"}; ${HELP[shown]}`);
+    box.setAttribute("aria-label", `${ctc ? "CTC lattice" : "Transducer grid"}; ${HELP[state.kind][shown]}`);
     box.scrollLeft = now && shown !== "gamma" ? Math.max(0, Math.min(scrolled, x(now.t) - LEFT), x(now.t) + column - box.clientWidth) : scrolled;
     tell(now);
   }
