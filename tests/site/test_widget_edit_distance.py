@@ -35,7 +35,7 @@ def test_two_texts_give_pythons_table_and_rate(widget):
     type_texts(widget)
     assert numbers(widget) == distance_table(SAID.split(), HEARD.split()).tolist()
     assert f"= {100 * word_error_rate([SAID], [HEARD]):.1f} %" in widget.locator(".ed-rate").inner_text()
-    widget.get_by_text("characters", exact=True).click()
+    widget.get_by_role("radio", name="characters").check()
     assert numbers(widget) == distance_table(SAID, HEARD).tolist()
     assert widget.locator(".ed-rate").inner_text().startswith("CER = ")
 
