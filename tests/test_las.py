@@ -33,7 +33,7 @@ def test_it_is_small_and_has_the_three_layers_of_the_listing():
 
 
 def test_the_receipt_is_of_the_recipe_and_of_committed_code(run):
-    assert run["recipe"] == config.to_dict(recipe.load("scenetalk-las"))
+    assert config.from_dict(recipe.Recipe, run["recipe"]) == recipe.load("scenetalk-las")
     assert "dirty" not in run["commit"] and run["command"].startswith("asrlab train scenetalk-las")
 
 
