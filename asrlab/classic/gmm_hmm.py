@@ -21,7 +21,7 @@ from safetensors.numpy import load_file, save
 from asrlab import config
 from asrlab.checkpoint import write_whole
 from asrlab.classic.mixtures import Mixtures, Statistics, fit, log_sum
-from asrlab.classic.network import Builder, Network
+from asrlab.classic.network import JOINT, Builder, Network
 from asrlab.corpora import Utterance
 from asrlab.decode import Word
 from asrlab.errors import AsrlabError
@@ -151,10 +151,16 @@ class GmmHmm:
         return cls(lexicon, model.mixtures, model.leave, options, log_likelihoods)
 
     def _flat_start(self, networks: Sequence[Network], frames: Sequence[np.ndarray], floor: np.ndarray) -> None:
-        """Each utterance's frames shared out evenly among its states, in order."""
-        statistics = Statistics.zero(self.mixtures)
+        """Each utterance's frames shared out evenly among its states, in order.
+
+        Silence gets its share at the two ends alone: whether there is any between words is not known yet, and what it
+        is given here it would keep, the hiss of an "s" for instance.
+        """
+        statistics, Z = Statistics.zero(self.mixtures), self.options.silence_states
         for network, x in zip(networks, frames, strict=True):
-            states = network.density[network.density >= 0]
+            states = network.density[network.density != JOINT]
+            place = np.arange(len(states))
+            states = states[(states >= Z) | (place < Z) | (place >= len(states) - Z)]
             path = states[np.arange(len(x)) * len(states) // len(x)]
             used = np.unique(path)
             statistics.add(x, used, np.equal.outer(path, used)[..., None].astype(float))
