@@ -82,5 +82,5 @@ def test_it_is_heard_and_stops(card):
     card.page.wait_for_function("() => document.querySelector('.cv-head').getAttribute('visibility') === 'visible'")
     card.get_by_role("button", name="Hear it with clicks").click()
     card.page.wait_for_function("() => document.querySelector('.cv-head').getAttribute('visibility') === 'hidden'")
-    card.get_by_text("waveform, 8000 a second").click()
+    card.get_by_role("radio", name="waveform, 8000 a second").check()
     assert card.get_by_role("button", name="Hear it through the kernel").is_visible()
