@@ -30,7 +30,7 @@ from asrlab.score import Comparison, Interval
 AXES = {  # axis -> what is changed
     "voice": "the voice",
     "accent": "the accent",
-    "noise": "voices in the background, dB below the speech",
+    "noise": "how far the speech is above other voices",
     "rate": "the speaking rate, words a minute",
     "size": "recordings to learn from",
 }
