@@ -26,7 +26,7 @@ def number(trellis, name: str) -> float:
 
 def column(trellis, t: int) -> list:
     """The shares of frame t that are shown, in per cent."""
-    texts = trellis.locator(f'[data-node^="{t},"] text').all_inner_texts()
+    texts = trellis.locator(f'[data-node^="{t},"] text').all_text_contents()
     return [float(text) for text in texts if text not in ("", "–")]
 
 
@@ -57,7 +57,7 @@ def test_viterbi_walks_back_along_one_path_whose_states_never_fall(trellis):
     states = [int(s) for _, s in sorted((int(t), s) for t, s in (node.split(",") for node in lit))]
     assert states[0] == 0 and states == sorted(states)
     assert all(b - a in (0, 1) for a, b in pairwise(states))
-    assert trellis.locator(".ht-segment-name").all_inner_texts() == [str(s + 1) for s in states]
+    assert trellis.locator(".ht-segment-name").all_text_contents() == [str(s + 1) for s in states]
     trellis.locator("button[aria-label=Back]").click()
     assert trellis.locator(".ht-on").count() == len(states) - 1
 
@@ -77,7 +77,7 @@ def test_without_the_sound_the_sum_counts_paths(trellis):
 
 def test_the_sound_plays_and_its_states_light_up(trellis):
     trellis.get_by_role("radio", name="keep the best (Viterbi)").check()
-    trellis.get_by_text("Hear it").click()
+    trellis.get_by_role("button", name="Hear it").click()
     trellis.locator(".ht-heard").first.wait_for(state="attached", timeout=5000)
     trellis.page.wait_for_function(
         f"() => !document.querySelector('{WIDGET} .ht-heard')", timeout=5000
