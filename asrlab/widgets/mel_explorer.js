@@ -217,6 +217,7 @@ function render({ model, el }) {
   const { sounds, rate } = model.get("data");
   const state = { window: 25, hop: 10, shape: "hann", bands: 80, scale: "mel", log: true, emphasis: 0, at: 0.35, sound: 0 };
   let job = 0, result = null, sound = null, made = null, players = [];
+  const seconds = () => (sound ? sound.length / rate : 1);
   const card = frame(el, {
     title: "From sound to features",
     help: "Choose a sound, change the machine, move along the picture. Everything is computed here, as you move.",
@@ -253,8 +254,6 @@ function render({ model, el }) {
     row(controls.window, controls.hop, controls.bands), row(controls.shape, controls.scale, controls.log, controls.emphasis));
   drag(plane, ({ x }) => { along.value = Math.round(1000 * x); move(x); });
   plane.style.setProperty("touch-action", "pan-y");
-
-  const seconds = () => (sound ? sound.length / rate : 1);
 
   async function pick(k) {
     state.sound = k;

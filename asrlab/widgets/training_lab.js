@@ -19,7 +19,8 @@ const VIEW = { width: 360, height: 190 };
 const CURVES = [
   { name: "training loss, nats", keys: [["loss", "--sound", "", "loss"]], factor: 1 },
   { name: "dev, %", factor: 100,
-    keys: [["dev_wer", "--sense", "", "words wrong"], ["dev_cer", "--sound", "5 4", "letters wrong"], ["blank", "--mute", "1 4", "blank frames"]] },
+    keys: [["dev_wer", "--sense", "", "words wrong"], ["dev_cer", "--sound", "5 4", "letters wrong"],
+      ["blank", "--mute", "1 4", "blank frames"]] },
 ];
 
 function render({ model, el }) {
@@ -30,7 +31,8 @@ function render({ model, el }) {
   const what = h("p", { class: "aw-note tl-what" }), charts = h("div", { class: "tl-charts" });
   const sentences = h("div", { class: "tl-sentences" }), picture = h("div", { class: "tl-attention" });
   const says = h("p", { class: "tl-says", role: "status" });
-  const steps = stepper({ label: "Epoch", count: 1, speed: 2, format: (k) => (lines().length ? `epoch ${k + 1}` : "no epoch yet") }, show);
+  const steps = stepper({ label: "Epoch", count: 1, speed: 2,
+    format: (k) => (lines().length ? `epoch ${k + 1}` : "no epoch yet") }, show);
   card.append(what, steps, says, charts, sentences, picture);
   const data = () => model.get("data");
   const lines = () => data().lines ?? [];
@@ -56,15 +58,17 @@ function render({ model, el }) {
 
   function legend() {
     return h("p", { class: "aw-note tl-legend" }, CURVES[1].keys.map(([, colour, dashes, name]) => h("span", {},
-      s("svg", { viewBox: "0 0 30 8", width: 30, height: 8, "aria-hidden": "true" }, s("line", { x1: 0, x2: 30, y1: 4, y2: 4,
-        stroke: `var(${colour})`, "stroke-width": 2.5, "stroke-dasharray": dashes })), name)));
+      s("svg", { viewBox: "0 0 30 8", width: 30, height: 8, "aria-hidden": "true" },
+        s("line", { x1: 0, x2: 30, y1: 4, y2: 4, stroke: `var(${colour})`, "stroke-width": 2.5, "stroke-dasharray": dashes })),
+      name)));
   }
 
   function word([kind, said, heard]) {
     if (kind === "equal") return h("span", { class: "tl-equal" }, heard);
     if (kind === "delete") return h("span", { class: "tl-delete", title: "missing" }, h("del", {}, said));
     if (kind === "insert") return h("span", { class: "tl-insert", title: "nobody said this" }, h("ins", {}, heard));
-    return h("span", { class: "tl-substitute", title: `${said} was said` }, h("del", {}, said), " ", h("ins", {}, heard));
+    const title = `${said} was said`;
+    return h("span", { class: "tl-substitute", title }, h("del", {}, said), " ", h("ins", {}, heard));
   }
 
   function show(k) {
@@ -78,23 +82,31 @@ function render({ model, el }) {
     }
     const shown = (key) => (line[key] === undefined ? "–" : format.percent(line[key], 1));
     const mark = bestEpoch(lines()) === line.epoch ? " The best so far: these weights are kept." : "";
-    says.textContent = `After epoch ${line.epoch}: loss ${format.number(line.loss, 1)} nats, ${shown("dev_wer")} of the words and `
-      + `${shown("dev_cer")} of the letters wrong, ${shown("blank")} of the frames blank.${mark}`;
+    says.textContent = `After epoch ${line.epoch}: loss ${format.number(line.loss, 1)} nats, ${shown("dev_wer")} of the words`
+      + ` and ${shown("dev_cer")} of the letters wrong, ${shown("blank")} of the frames blank.${mark}`;
     const seen = snapshots.find((one) => one.epoch === line.epoch);
-    sentences.replaceChildren(...(seen?.examples ?? []).map(({ said, ops }) => h("div", { class: "tl-sentence" },
-      h("p", { class: "aw-note" }, `said: ${said}`), h("p", { class: "tl-heard" },
-        ops.some(([, , heard]) => heard) ? ops.map((op) => [word(op), " "]) : [h("em", {}, "nothing at all "), ops.map((op) => [word(op), " "])]))));
-    if (!seen) sentences.replaceChildren(note("The transcripts of this epoch come with the next one."));
-    const look = seen?.attention;
-    picture.replaceChildren(...(look ? [h("p", { class: "aw-note" }, `Where the decoder looked in “${seen.examples[0].said}”: a row for each letter, `
-      + "the first at the bottom; time runs to the right."), heatmap(look.rows, { label: `Attention of ${look.labels.length} letters over ${look.rows[0].length} frames` })] : []));
+    sentences.replaceChildren(...(seen ? seen.examples.map(sentence)
+      : [note("The transcripts of this epoch come with the next one.")]));
+    picture.replaceChildren(...(seen?.attention ? attention(seen.attention, seen.examples[0].said) : []));
+  }
+
+  function sentence({ said, ops }) {
+    const silent = ops.every(([, , heard]) => !heard);
+    return h("div", { class: "tl-sentence" }, h("p", { class: "aw-note" }, `said: ${said}`),
+      h("p", { class: "tl-heard" }, silent && h("em", {}, "nothing at all "), ops.map((op) => [word(op), " "])));
+  }
+
+  function attention({ rows, labels }, said) {
+    return [note(`Where the decoder looked in “${said}”: a row for each letter, the first at the bottom; time runs to the right.`),
+      heatmap(rows, { label: `Attention of ${labels.length} letters over ${rows[0].length} frames` })];
   }
 
   function refresh() {
     const { settings = {}, utterances = 0, minutes = 0 } = data(), count = Math.max(1, lines().length);
     const following = steps.value >= steps.count - 1;
-    what.textContent = settings.encoder ? `${settings.size} ${settings.encoder}${settings.decoder ? " with an attention decoder" : ""}, `
-      + `augmentation: ${settings.augmentation}, learning rate ${settings.learning_rate}, ${utterances} utterances (${minutes} minutes)` : "";
+    const head = settings.decoder ? " with an attention decoder" : "";
+    what.textContent = !settings.encoder ? "" : `${settings.size} ${settings.encoder}${head}, augmentation: `
+      + `${settings.augmentation}, learning rate ${settings.learning_rate}, ${utterances} utterances (${minutes} minutes)`;
     steps.count = count;
     if (following) steps.value = count - 1;
     show(steps.value);
