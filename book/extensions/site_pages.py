@@ -1,6 +1,12 @@
 """What the book changes about the pages that Jupyter Book writes."""
 
+import sys
+from html import escape
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tools import times
 
 STATIC = Path(__file__).resolve().parents[1] / "static"
 
@@ -31,6 +37,21 @@ def offer_notebook(app, pagename, templatename, context, doctree):
     context["notebook_url"] = button["url"]
 
 
+def say_duration(app, pagename, templatename, context, doctree):
+    """Below the title of a page with code, how long its notebook takes to run."""
+    line = times.line(pagename)
+    if line and "</h1>" in context.get("body", ""):
+        context["body"] = context["body"].replace("</h1>", f'</h1>\n<p class="duration">{escape(line)}</p>', 1)
+
+
+def write_all(app, env):
+    """Every page is written in every build, though only what has changed is read.
+
+    A page depends on others, by references, titles and numbers; a reference that has become wrong must be noticed.
+    """
+    return sorted(env.found_docs)
+
+
 # Markup of the theme and of Sphinx that a screen reader cannot make sense of, and what it can.
 ACCESSIBLE = (
     (
@@ -45,6 +66,8 @@ def mend_markup(app, exception):
     if exception is not None or app.builder.name != "html":
         return
     for path in Path(app.outdir).rglob("*.html"):
+        if "_static" in path.parts:
+            continue
         page = mended = path.read_text(encoding="utf-8")
         for before, after in ACCESSIBLE:
             mended = mended.replace(before, after)
@@ -53,8 +76,10 @@ def mend_markup(app, exception):
 
 
 def setup(app):
+    app.connect("env-updated", write_all)
     app.connect("build-finished", mend_markup)
     # Late enough for the theme (priority 501) to have made its buttons.
     app.connect("html-page-context", drop_thebe, priority=900)
     app.connect("html-page-context", offer_notebook, priority=900)
+    app.connect("html-page-context", say_duration)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

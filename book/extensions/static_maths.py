@@ -4,6 +4,7 @@ Sphinx leaves TeX in the pages for MathJax to find. Here MathJax runs once, unde
 written.
 """
 
+import hashlib
 import html
 import json
 import re
@@ -19,6 +20,7 @@ from tools.vendor import MODULES, node
 
 TYPESET = Path(__file__).with_name("typeset.js")
 STYLE = "maths.css"  # below _static
+MEMORY = MODULES.parent / ".cache" / "formulas.json"
 FONTS = "vendor/mathjax/output/chtml/fonts/woff-v2"  # relative to the style sheet
 INLINE = re.compile(r'(<span class="math notranslate nohighlight"[^>]*>)\\\((.*?)\\\)(</span>)', re.DOTALL)
 DISPLAY = re.compile(
@@ -40,6 +42,22 @@ def typeset(formulas: list) -> tuple[dict, str]:
     if wrong:
         raise ExtensionError(f"formulas with mistakes: {'; '.join(wrong)}")
     return dict(zip(formulas, answer["html"], strict=True)), answer["css"]
+
+
+def remembered(formulas: list, path: Path = MEMORY) -> tuple[dict, str]:
+    """What `typeset` returns; for the formulas of the last build, what it returned then."""
+    sources = [TYPESET, MODULES / "mathjax" / "package.json"]
+    texts = [source.read_text(encoding="utf-8") for source in sources if source.is_file()]
+    key = hashlib.sha256(json.dumps([FONTS, texts, sorted(formulas)]).encode()).hexdigest()
+    if path.is_file():
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if kept["key"] == key:
+            return {(tex, display): shown for tex, display, shown in kept["shown"]}, kept["css"]
+    shown, css = typeset(formulas)
+    kept = {"key": key, "css": css, "shown": [[*formula, markup] for formula, markup in shown.items()]}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(kept), encoding="utf-8")
+    return shown, css
 
 
 def formulas_of(page: str) -> list:
@@ -69,7 +87,7 @@ def on_finished(app, exception):
     paths = sorted(path for path in Path(app.outdir).rglob("*.html") if "_static" not in path.parts)
     pages = {path: path.read_text(encoding="utf-8") for path in paths}
     formulas = list(dict.fromkeys(formula for page in pages.values() for formula in formulas_of(page)))
-    shown, css = typeset(formulas)
+    shown, css = remembered(formulas)
     (Path(app.outdir) / "_static" / STYLE).write_text(css, encoding="utf-8")
     for path, page in pages.items():
         path.write_text(show_formulas(page, shown), encoding="utf-8")

@@ -4,11 +4,11 @@ They are generated, with no outputs, from the same pages that the book is built 
 """
 
 import base64
+import hashlib
 import json
 import mimetypes
 import os
 import re
-import shutil
 import sys
 import zipfile
 from pathlib import Path
@@ -18,13 +18,17 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from pybtex.database import parse_file
 
-from .execute import ROOT, notebook_pages
+from . import times
+from .execute import ROOT, notebook_pages, sha256
 from .plain_markdown import PlainMarkdown
 
 BOOK = ROOT / "book"
-NOTEBOOKS = BOOK / "static" / "notebooks"
+STATIC = BOOK / "static"
+NOTEBOOKS = STATIC / "notebooks"
 ARCHIVE = NOTEBOOKS / "asrlab-notebooks.zip"
+STAMP = ROOT / ".cache" / "notebooks.json"  # what the notebooks, and the archive, were made from
 PACKAGE_FILES = ("pyproject.toml", "requirements.txt", "README.md", "LICENSE")
+PICTURES = (".png", ".jpg", ".jpeg", ".svg", ".webp", ".gif")
 IMAGE = re.compile(r"!\[(?P<alt>[^\]]*)\]\((?P<path>[^)\s]+)\)")
 
 INSTALL = """\
@@ -68,7 +72,10 @@ def embed_images(cell, page: Path) -> None:
     cell.source = IMAGE.sub(attach, cell.source)
 
 
-def convert(page: Path, cited: dict) -> nbformat.NotebookNode:
+def convert(page: Path, cited: dict, pages: list) -> nbformat.NotebookNode:
+    """A page as a notebook. `cited` are the citations, `pages` all pages that become notebooks."""
+    with_notebook = {path.resolve() for path in pages}
+
     def link(target: str, anchor: str):
         """Links between pages become links between notebooks, where the other page has one."""
         if not target:
@@ -78,7 +85,6 @@ def convert(page: Path, cited: dict) -> nbformat.NotebookNode:
             return None
         return Path(os.path.relpath(notebook_path(other), notebook_path(page).parent)).as_posix()
 
-    with_notebook = {path.resolve() for path in notebook_pages()}
     markdown = PlainMarkdown(cited.__getitem__, link)
     source = jupytext.read(page, fmt="md:myst")
     cells = []
@@ -93,31 +99,68 @@ def convert(page: Path, cited: dict) -> nbformat.NotebookNode:
             embed_images(cell, page)
         cell.id = f"{page.stem}-{number}"
         cells.append(cell)
+    line = times.line(page.relative_to(ROOT).with_suffix("").as_posix())
+    if line:
+        cells[0].source = re.sub(r"^(# .*)$", rf"\1\n\n*{line}*", cells[0].source, count=1, flags=re.MULTILINE)
     cells.insert(1, new_code_cell(INSTALL, id="install", metadata={"tags": ["install"]}))
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     return nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
 
 
+def package_files() -> list:
+    package = [path for path in sorted((ROOT / "asrlab").rglob("*")) if path.is_file() and path.suffix != ".pyc"]
+    return [*package, *(ROOT / name for name in PACKAGE_FILES)]
+
+
 def write_archive(pages: list) -> None:
     """The notebooks, and the package's source from which their first cell installs it."""
-    package = [path for path in sorted((ROOT / "asrlab").rglob("*")) if path.is_file() and path.suffix != ".pyc"]
-    files = {path: path.relative_to(ROOT) for path in [*package, *(ROOT / name for name in PACKAGE_FILES)]}
+    files = {path: path.relative_to(ROOT) for path in package_files()}
     files |= {notebook_path(page): Path("notebooks") / notebook_path(page).relative_to(NOTEBOOKS) for page in pages}
     with zipfile.ZipFile(ARCHIVE, "w", zipfile.ZIP_DEFLATED) as archive:
         for path, name in files.items():
             archive.write(path, f"asrlab-notebooks/{name.as_posix()}")
 
 
+def digest(paths: list) -> str:
+    found = hashlib.sha256()
+    for path in paths:
+        found.update(f"{path.relative_to(ROOT).as_posix()}\0{sha256(path)}\0".encode())
+    return found.hexdigest()
+
+
+def sources(pages: list) -> dict:
+    """Page -> hash of what its notebook is made from: its text, pictures, and what all notebooks depend on."""
+    tools = [Path(__file__).with_name(name) for name in ("notebooks.py", "plain_markdown.py", "times.py")]
+    tools += [BOOK / "references.bib", times.RECEIPT, times.GPU_RECEIPT]
+    pictures = [path for path in sorted(BOOK.rglob("*")) if path.suffix in PICTURES and STATIC not in path.parents]
+    names = "\0".join(page.relative_to(BOOK).as_posix() for page in pages)
+    common = digest([path for path in (*tools, *pictures) if path.is_file()]) + names
+    shared = hashlib.sha256(common.encode()).hexdigest()
+    return {page.relative_to(BOOK).as_posix(): f"{shared} {sha256(page)}" for page in pages}
+
+
 def main() -> None:
-    pages, cited = notebook_pages(), citations()
-    shutil.rmtree(NOTEBOOKS, ignore_errors=True)
-    for page in pages:
-        notebook = convert(page, cited)
+    """Convert the pages that have changed, and pack the archive if anything in it has."""
+    pages = notebook_pages()
+    now = sources(pages)
+    before = json.loads(STAMP.read_text(encoding="utf-8")) if STAMP.is_file() else {}
+    changed = [page for page in pages if before.get(key := page.relative_to(BOOK).as_posix()) != now[key]]
+    changed += [page for page in pages if page not in changed and not notebook_path(page).is_file()]
+    cited = citations() if changed else {}
+    for page in changed:
+        notebook = convert(page, cited, pages)
         nbformat.validate(notebook)
         path = notebook_path(page)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    write_archive(pages)
+    wanted = set(map(notebook_path, pages))
+    for path in set(NOTEBOOKS.rglob("*.ipynb")) - wanted:  # of pages that are gone
+        path.unlink()
+    now["archive"] = digest([*package_files(), *sorted(wanted)])
+    if before.get("archive") != now["archive"] or not ARCHIVE.is_file():
+        write_archive(pages)
+    STAMP.parent.mkdir(parents=True, exist_ok=True)
+    STAMP.write_text(json.dumps(now, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ OPTION = re.compile(r"^:(?P<key>[\w-]+): *(?P<value>.*)$")
 ROLE = re.compile(r"\{(?P<name>[\w:+-]+)\}`(?P<text>[^`]+)`")
 TARGETED = re.compile(r"^(?P<text>.*?)\s*<(?P<target>[^<>]+)>$", re.DOTALL)
 ATTRIBUTES = re.compile(r"(?<=[\])`])\{[.#:][^{}]*\}|^\{[.#:][^{}]*\}\n", re.MULTILINE)
+LABELLED = re.compile(r"^\$\$ *\((?P<label>[\w:.-]+)\) *$", re.MULTILINE)
 LINK = re.compile(r"(?<!!)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s#]+\.md)?(?P<anchor>#[^)\s]*)?\)")
 
 NOTES = {"note", "tip", "hint", "seealso", "important", "admonition"}
@@ -19,7 +20,7 @@ WARNINGS = {"warning", "caution", "attention", "danger", "error"}
 BOXES = {"dropdown", "card", "grid-item-card", "tab-item", "margin", "sidebar", "topic"}  # a title, then the content
 STATEMENTS = {"exercise", "exercise-start", "solution", "solution-start"}  # their kind is part of the title
 UNWRAPPED = {"grid", "grid-item", "tab-set", "container", "div", "exercise-end", "solution-end"}
-DROPPED = {"toctree", "tableofcontents", "bibliography", "contents", "index"}
+DROPPED = {"equation-list", "toctree", "tableofcontents", "bibliography", "contents", "index"}
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,8 @@ class PlainMarkdown:
         if name in UNWRAPPED:
             return ["", *self.block(body), ""]
         if name == "math":
-            return ["", "$$", *([given.argument] if given.argument else []), *body, "$$", ""]
+            tag = [f"\\tag{{{given.options['label']}}}"] if "label" in given.options else []
+            return ["", "$$", *([given.argument] if given.argument else []), *body, *tag, "$$", ""]
         if name in ("figure", "image"):
             return ["", f"![{given.options.get('alt', '')}]({given.argument})", "", *self.block(body), ""]
         if name in ("code-block", "code", "sourcecode"):
@@ -135,6 +137,7 @@ class PlainMarkdown:
 
     def inline(self, text: str) -> str:
         """Roles, attributes and links; code in backticks and maths stay as they are."""
+        text = LABELLED.sub(lambda found: f"\\tag{{{found['label']}}}\n$$", text)
         text = ATTRIBUTES.sub("", text)
         text = ROLE.sub(self.role, text)
         return LINK.sub(self.rewritten_link, text)
@@ -153,8 +156,10 @@ class PlainMarkdown:
             return cited if name.startswith("cite:t") else f"({cited})"
         if name == "math":
             return f"${text}$"
-        if name in ("eq", "numref", "prf:ref"):
-            return {"eq": "the equation", "numref": "the figure"}.get(name, "the statement")
+        if name == "eq":
+            return f"({text})"  # as the equation's tag has it
+        if name in ("numref", "prf:ref"):
+            return {"numref": "the figure"}.get(name, "the statement")
         if name == "ref":
             return words
         if name == "doc":

@@ -1,6 +1,8 @@
 """The tools that build the site, without building it: what a notebook shows, and when a page is out of date."""
 
+import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,8 +14,9 @@ jupytext = pytest.importorskip("jupytext", reason="the book's tools are not inst
 pytest.importorskip("myst_nb", reason="the book's tools are not installed; pip install asrlab[book]")
 sys.path[:0] = [str(BOOK), str(BOOK / "extensions")]
 
+import build  # noqa: E402
 import static_maths  # noqa: E402
-from tools import execute, notebooks, plain_markdown, readme  # noqa: E402
+from tools import execute, notebooks, plain_markdown, readme, times  # noqa: E402
 
 plain = plain_markdown.PlainMarkdown(
     cite={"one": "Graves et al. 2006", "two": "Elman 1990"}.__getitem__,
@@ -26,7 +29,8 @@ plain = plain_markdown.PlainMarkdown(
     [
         (":::{note}\nTwo\nlines.\n:::", "> **Note.**\n>\n> Two\n> lines."),
         (":::{admonition} A *title*\n:class: source\nText.\n:::", "> **A *title***\n>\n> Text."),
-        ("```{math}\n:label: sum\na + b\n```", "$$\na + b\n$$"),
+        ("```{math}\n:label: sum\na + b\n```", "$$\na + b\n\\tag{sum}\n$$"),
+        ("By {eq}`sum`:\n\n$$\na + b\n$$ (sum)", "By (sum):\n\n$$\na + b\n\\tag{sum}\n$$"),
         ("```{code-block} bash\nmake book\n```", "```bash\nmake book\n```"),
         ("```python\n{note} `{kbd}` stays\n```", "```python\n{note} `{kbd}` stays\n```"),
         ("```{figure} x.png\n:alt: A cat\nIts name.\n```", "![A cat](x.png)\n\nIts name."),
@@ -68,7 +72,7 @@ MARKUP = re.compile(  # what a notebook rightly leaves out
             r"^\s*[`:]{3,}(\{[\w:-]+\}( html)?)?",  # fences
             r"\([^)\s]+\.md[^)]*\)",  # links between pages
             r"\{[.#][^}]*\}",  # attributes
-            r"^\([\w:-]+\)=$|\$\$ \([\w-]+\)",  # targets, labels
+            r"^\([\w:-]+\)=$|^\$\$ \([\w-]+\)",  # targets, labels
         )
     ),
     flags=re.MULTILINE,
@@ -104,6 +108,130 @@ def test_a_page_is_out_of_date_when_a_file_that_it_read_changes(tmp_path, monkey
     assert not execute.is_current(record)
     module.unlink()
     assert not execute.is_current(record)
+
+
+def test_a_page_that_looked_for_receipts_is_out_of_date_when_there_is_a_new_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(execute, "ROOT", tmp_path)
+    results, page = tmp_path / "benchmarks" / "results", tmp_path / "book" / "page.md"
+    results.mkdir(parents=True)
+    page.parent.mkdir()
+    read = execute.project_files([], page, [str(results), str(page.parent), "/etc"])
+    assert list(read) == ["benchmarks/results/"]
+    record = SimpleNamespace(data={"read": read})
+    (results / "notes.txt").write_text("")
+    assert execute.is_current(record)
+    (results / "an4.seed1.json").write_text("{}")
+    assert not execute.is_current(record)
+
+
+def test_a_kernel_reports_the_files_and_the_folders_that_a_page_looked_into(tmp_path):
+    (tmp_path / "read.json").write_text("{}")
+    page = f"""
+import pathlib
+folder = pathlib.Path({str(tmp_path)!r})
+[path.read_text() for path in folder.glob("*.json")]
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", execute.START_RECORDING + page + execute.WHAT_WAS_READ], capture_output=True, text=True
+    )
+    names = json.loads(done.stdout)
+    assert str(tmp_path / "read.json") in names["files"]
+    assert str(tmp_path) in names["folders"]
+
+
+def test_the_page_that_trains_goes_first_and_then_the_longest(tmp_path, monkeypatch):
+    monkeypatch.setattr(execute, "ROOT", tmp_path)
+    texts = {"short": "", "long": "", "new": "", "trains": "run = trained()", "waits": "run = trained()"}
+    todo = {}
+    for name, text in texts.items():
+        (tmp_path / f"{name}.md").write_text(text)
+        todo[tmp_path / f"{name}.md"] = None
+    order = execute.in_order(todo, {"short": 2.0, "long": 40.0, "trains": 5.0, "waits": 30.0})
+    assert [page.stem for page in order] == ["trains", "new", "long", "waits", "short"]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A book of two pages whose HTML is made by a program that only notes its options; .fails makes it fail."""
+    options = SimpleNamespace(calls=[], fails=False)
+
+    def jupyter_book(command, cwd):
+        options.calls.append("--all" in command)
+        (tmp_path / ".doctrees" / "book").mkdir(parents=True, exist_ok=True)
+        for name in ("one", "two"):
+            (tmp_path / ".doctrees" / "book" / f"{name}.doctree").touch()
+        return SimpleNamespace(returncode=int(options.fails))
+
+    for name, value in (("BUILD", tmp_path), ("DOCTREES", tmp_path / ".doctrees"), ("GREEN", tmp_path / "green.json")):
+        monkeypatch.setattr(build, name, value)
+    monkeypatch.setattr(build.subprocess, "run", jupyter_book)
+    monkeypatch.setattr(build, "ingredients", lambda: {"_config.yml": options.configuration})
+    options.configuration, options.folder = "a", tmp_path
+    return options
+
+
+def test_only_after_a_green_build_are_pages_left_unread(project):
+    executed = {"book/one.md": "1"}
+    build.html(executed)
+    build.html(executed)
+    assert project.calls == [True, False]
+    project.fails = True
+    with pytest.raises(SystemExit, match="not built"):
+        build.html(executed)
+    assert not project.folder.joinpath(".doctrees").exists()
+    project.fails = False
+    build.html(executed)
+    build.html(executed)
+    assert project.calls == [True, False, False, True, False]
+
+
+def test_a_changed_configuration_and_a_killed_build_read_every_page(project):
+    build.html({})
+    project.configuration = "b"
+    build.html({})
+    build.GREEN.unlink()  # as a kill leaves it
+    build.html({})
+    assert project.calls == [True, True, True]
+
+
+def test_a_page_that_was_executed_again_is_read_again(project, monkeypatch):
+    build.html({"book/one.md": "1", "book/two.md": "1"})
+    seen = []
+    run = build.subprocess.run
+
+    def look(command, cwd):
+        seen.extend(sorted(path.stem for path in project.folder.rglob("*.doctree")))
+        return run(command, cwd)
+
+    monkeypatch.setattr(build.subprocess, "run", look)
+    build.html({"book/one.md": "2", "book/two.md": "1"})
+    assert seen == ["two"] and project.calls == [True, False]
+
+
+def test_formulas_are_typeset_once(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        static_maths, "typeset", lambda formulas: calls.append(1) or (dict.fromkeys(formulas, "m"), "c")
+    )
+    memory = tmp_path / "new" / "formulas.json"
+    for formulas in (FORMULAS, FORMULAS[::-1], FORMULAS[:1]):
+        shown, css = static_maths.remembered(formulas, memory)
+        assert shown == dict.fromkeys(formulas, "m") and css == "c"
+    assert len(calls) == 2
+
+
+RECEIPT = {"device": "cpu, 2 cores, Some Processor", "metrics": {"seconds.book/a": 21.8, "seconds.book/b": 200.0}}
+
+
+def test_a_page_says_how_long_its_notebook_takes(tmp_path):
+    cpu, gpu = tmp_path / "cpu.json", tmp_path / "gpu.json"
+    cpu.write_text(json.dumps(RECEIPT))
+    assert times.line("book/a", (cpu, gpu)) == "This notebook takes about 20 s on two CPU cores."
+    assert times.line("book/b", (cpu,)) == "This notebook takes about 3 min on two CPU cores."
+    assert times.line("book/c", (cpu,)) == ""
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps({"device": "gpu, 1 x Some GPU", "metrics": {"seconds.book/a": 7}}))
+    assert times.line("book/a", (cpu, other)).endswith("on two CPU cores, about 5 s with one Some GPU.")
 
 
 def test_the_readme_says_what_the_receipts_say():
