@@ -250,7 +250,7 @@ function render({ model, el }) {
   const facts = h("p", { class: "aw-note me-facts" }), found = h("p", { class: "aw-note me-found" });
   card.append(row(which, h("span", { class: "me-hear" }, hear, rebuildButton)),
     h("div", { class: "me-stage" }, h("span"), h("div", { class: "me-plane" }, wave, spot), ticks, plane),
-    facts, along, h("div", { class: "me-pair" }, cut, spectrum), found,
+    facts, row(along), h("div", { class: "me-pair" }, cut, spectrum), found,
     row(controls.window, controls.hop, controls.bands), row(controls.shape, controls.scale, controls.log, controls.emphasis));
   drag(plane, ({ x }) => { along.value = Math.round(1000 * x); move(x); });
   plane.style.setProperty("touch-action", "pan-y");
