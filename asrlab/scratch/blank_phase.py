@@ -58,6 +58,8 @@ def learn(data: list[Example], window: int, steps: int = 400, keep: tuple[int, .
     targets = torch.tensor([one.target for one in data])
     sizes = torch.full((len(data),), targets.shape[1])
     spoken = torch.arange(inputs.shape[1]) < lengths[:, None]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # several would spend their time waiting for each other
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         first = nn.Conv1d(V, hidden, window, padding=window // 2)
@@ -74,4 +76,5 @@ def learn(data: list[Example], window: int, steps: int = 400, keep: tuple[int, .
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+    torch.set_num_threads(threads)
     return Learned(losses, blanks, beliefs)
