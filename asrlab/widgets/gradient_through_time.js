@@ -81,7 +81,7 @@ function shown(x) {
   return `${(x / 10 ** exponent).toFixed(1)} · ${power(exponent)}`;
 }
 
-const LOWEST = -12, HIGHEST = 6;
+const LOWEST = -6, HIGHEST = 4; // powers of ten that the picture holds; beyond them the curve stays at its edge
 
 function render({ model, el }) {
   const data = model.get("data");
@@ -135,22 +135,22 @@ function render({ model, el }) {
     if (!width) return;
     const { states, norms } = compute();
     const x = scale([0, state.steps], [46, width - 12]);
-    const y = scale([LOWEST, HIGHEST], [190, 26]);
+    const y = scale([LOWEST, HIGHEST], [256, 26]);
     const heights = norms.map((v) => Math.max(LOWEST, Math.min(HIGHEST, v > 0 ? Math.log10(v) : LOWEST)));
     const first = norms[0], word = verdict(first);
     const label = `Length of the gradient at each step, on a logarithmic axis: ${shown(norms.at(-1))} at the last, `
       + `${shown(first)} at the first.`;
-    gradientBox.replaceChildren(picture(230, x, y, { xlabel: "step", ylabel: "length of the gradient", yformat: power }, [
+    gradientBox.replaceChildren(picture(296, x, y, { xlabel: "step", ylabel: "length of the gradient", yformat: power }, [
       s("line", { class: "gt-one", x1: x(0), x2: x(state.steps), y1: y(0), y2: y(0) }),
       s("path", { class: "gt-gradient", d: path(heights, x, y) }),
       s("circle", { class: "gt-first", cx: x(0), cy: y(heights[0]), r: 5 }),
     ], label));
-    const largest = Math.max(...states.flat().map(Math.abs), 0.1), most = Math.min(largest, 1e6);
-    const up = scale([-most, most], [150, 26]);
+    const largest = Math.max(...states.flat().map(Math.abs)), most = Math.min(Math.max(largest, 1), 1e6);
+    const up = scale([-most, most], [170, 26]);
     const clipped = (values) => values.map((v) => Math.max(-most, Math.min(most, v)));
     const lines = data.last.map((_, k) => s("path", { class: `gt-state gt-state-${k % 4}`,
       d: path(clipped(states.map((one) => one[k])), x, up) }));
-    stateBox.replaceChildren(picture(190, x, up, { xlabel: "step", ylabel: isLstm ? "the eight cells" : "the eight states",
+    stateBox.replaceChildren(picture(210, x, up, { xlabel: "step", ylabel: isLstm ? "the eight cells" : "the eight states",
       yformat: (v) => (Math.abs(v) >= 1000 ? v.toExponential(0) : format.number(v, most < 2 ? 1 : 0)) }, lines,
     `The ${isLstm ? "cells" : "states"} over the steps; the largest reaches ${shown(largest)}.`));
     const end = word === "still there" ? "it is still there" : `it has ${word}`;
