@@ -7,7 +7,7 @@ Symbols, as in the equations:
     x, X    (T,) a sequence of numbers, (T, F) a sequence of frames
     w, W    (k,) a kernel, (k, F, C) the kernels of C output channels
     b       (C,) one bias for each channel
-    s, p, d stride, padding (zeros put before and behind), dilation (steps from one tap of the kernel to the next)
+    s, p, r stride, padding (zeros put before and behind), dilation (steps from one tap of the kernel to the next)
 """
 
 from __future__ import annotations
@@ -72,41 +72,41 @@ def dense(X: np.ndarray, W: np.ndarray, b: np.ndarray, f: Function = identity) -
 
 
 @equation("im2col")
-def windows(X: np.ndarray, k: int, s: int = 1, p: int = 0, d: int = 1) -> np.ndarray:
+def windows(X: np.ndarray, k: int, s: int = 1, p: int = 0, r: int = 1) -> np.ndarray:
     """(T, F) -> (T', k F): row t holds the k frames that output t sees, side by side ("image to columns")."""
     T, F = X.shape
     padded = np.concatenate([np.zeros((p, F)), X, np.zeros((p, F))])
-    return np.stack([padded[t * s + d * np.arange(k)].ravel() for t in range(output_length(T, k, s, p, d))])
+    return np.stack([padded[t * s + r * np.arange(k)].ravel() for t in range(output_length(T, k, s, p, r))])
 
 
 def conv_matmul(
-    X: np.ndarray, W: np.ndarray, b: np.ndarray, f: Function = identity, s: int = 1, p: int = 0, d: int = 1
+    X: np.ndarray, W: np.ndarray, b: np.ndarray, f: Function = identity, s: int = 1, p: int = 0, r: int = 1
 ):
     """`conv` with stride, padding and dilation as one matrix product: the article's formula upon windows of X."""
     _check_layer(X, W, b)
     k, F, C = W.shape
-    return dense(windows(X, k, s, p, d), W.reshape(k * F, C), b, f)
+    return dense(windows(X, k, s, p, r), W.reshape(k * F, C), b, f)
 
 
 @equation("strided")
-def slide_with(x: np.ndarray, w: np.ndarray, s: int = 1, p: int = 0, d: int = 1) -> np.ndarray:
-    """(T,), (k,) -> (T',): `slide` with stride s, padding p and dilation d; outside the signal there are zeros."""
+def slide_with(x: np.ndarray, w: np.ndarray, s: int = 1, p: int = 0, r: int = 1) -> np.ndarray:
+    """(T,), (k,) -> (T',): `slide` with stride s, padding p and dilation r; outside the signal there are zeros."""
     T, k = len(x), len(w)
-    y = np.zeros(output_length(T, k, s, p, d))
+    y = np.zeros(output_length(T, k, s, p, r))
     for t in range(len(y)):
         for i in range(k):
-            n = t * s + i * d - p
+            n = t * s + i * r - p
             if 0 <= n < T:
                 y[t] += w[i] * x[n]
     return y
 
 
 @equation("output-length")
-def output_length(T: int, k: int, s: int = 1, p: int = 0, d: int = 1) -> int:
+def output_length(T: int, k: int, s: int = 1, p: int = 0, r: int = 1) -> int:
     """How many places a kernel of k taps finds on T frames. Raises AsrlabError if it finds none."""
-    if k < 1 or s < 1 or d < 1 or p < 0:
-        raise AsrlabError(f"k={k}, s={s}, p={p}, d={d}: kernel, stride and dilation are 1 or more, padding 0 or more")
-    reach = d * (k - 1) + 1
+    if k < 1 or s < 1 or r < 1 or p < 0:
+        raise AsrlabError(f"k={k}, s={s}, p={p}, r={r}: kernel, stride and dilation are 1 or more, padding 0 or more")
+    reach = r * (k - 1) + 1
     if T + 2 * p < reach:
         raise AsrlabError(f"T={T} frames and padding {p} are shorter than the {reach} that the kernel spans; pad more")
     return (T + 2 * p - reach) // s + 1
@@ -129,10 +129,10 @@ def equivariance_gap(layer: Function, X: np.ndarray, delay: int, s: int = 1) -> 
 
 @equation("receptive-field")
 def receptive_field(layers: Sequence[tuple[int, int, int]]) -> tuple[int, int]:
-    """(R, S) of a stack of layers (k, s, d): input frames that one output sees, and from one output to the next."""
+    """(R, S) of a stack of layers (k, s, r): input frames that one output sees, and from one output to the next."""
     R, S = 1, 1
-    for k, s, d in layers:
-        R += d * (k - 1) * S
+    for k, s, r in layers:
+        R += r * (k - 1) * S
         S *= s
     return R, S
 

@@ -59,10 +59,10 @@ def test_the_articles_formula_is_torchs_linear_layer_and_mixes_no_frames():
 @pytest.mark.equation("im2col")
 @pytest.mark.parametrize("way", WAYS)
 def test_windows_times_weights_is_the_convolution(way):
-    s, p, d = way
+    s, p, r = way
     X, W, b = layer(21, 4, 5)
-    expected = torch_conv(X, W, b, stride=s, padding=p, dilation=d)
-    np.testing.assert_allclose(c.conv_matmul(X, W, b, s=s, p=p, d=d), expected, atol=1e-12)
+    expected = torch_conv(X, W, b, stride=s, padding=p, dilation=r)
+    np.testing.assert_allclose(c.conv_matmul(X, W, b, s=s, p=p, r=r), expected, atol=1e-12)
 
 
 def test_windows_are_torchs_unfold():
@@ -76,16 +76,16 @@ def test_windows_are_torchs_unfold():
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("T", "k"), [(10, 3), (17, 5), (40, 4)])
 def test_stride_padding_and_dilation_are_torchs(T, k, way):
-    s, p, d = way
+    s, p, r = way
     x, w = RNG.normal(size=T), RNG.normal(size=k)
-    expected = torch_conv(x[:, None], w[:, None, None], np.zeros(1), stride=s, padding=p, dilation=d)[:, 0]
-    np.testing.assert_allclose(c.slide_with(x, w, s, p, d), expected, atol=1e-12)
-    assert c.output_length(T, k, s, p, d) == len(expected)
+    expected = torch_conv(x[:, None], w[:, None, None], np.zeros(1), stride=s, padding=p, dilation=r)[:, 0]
+    np.testing.assert_allclose(c.slide_with(x, w, s, p, r), expected, atol=1e-12)
+    assert c.output_length(T, k, s, p, r) == len(expected)
 
 
 def test_a_kernel_that_does_not_fit_is_refused():
     with pytest.raises(AsrlabError, match="T=4 frames and padding 0 are shorter than the 5"):
-        c.output_length(4, 3, d=2)
+        c.output_length(4, 3, r=2)
     with pytest.raises(AsrlabError, match="s=0"):
         c.output_length(4, 3, s=0)
     with pytest.raises(AsrlabError, match="same F"):
@@ -117,7 +117,7 @@ STACKS = [[(3, 1, 1)], [(3, 2, 1), (3, 2, 1)], [(3, 2, 1), (3, 2, 1), (11, 1, 1)
 @pytest.mark.parametrize("stack", STACKS)
 def test_receptive_field_is_where_gradients_arrive_and_changes_are_felt(stack):
     torch.manual_seed(0)
-    layers = [nn.Conv1d(2, 2, k, stride=s, dilation=d) for k, s, d in stack]
+    layers = [nn.Conv1d(2, 2, k, stride=s, dilation=r) for k, s, r in stack]
     network = nn.Sequential(*layers).double()
     x = torch.randn(1, 2, 120, dtype=torch.float64, requires_grad=True)
     y = network(x)

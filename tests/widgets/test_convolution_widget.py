@@ -21,7 +21,7 @@ CASES = [(RNG.normal(size=120).tolist(), RNG.normal(size=7).tolist(), *way) for 
 def test_outputs_and_their_number_are_pythons():
     for case, y in zip(CASES, run_many("convolution", "slide", CASES), strict=True):
         np.testing.assert_allclose(y, scratch.slide_with(np.array(case[0]), np.array(case[1]), *case[2:]), atol=1e-12)
-    sizes = [(len(x), len(w), s, p, d) for x, w, s, p, d in CASES]
+    sizes = [(len(x), len(w), s, p, r) for x, w, s, p, r in CASES]
     assert run_many("convolution", "outputLength", sizes) == [scratch.output_length(*size) for size in sizes]
     assert run_many("convolution", "outputLength", [(90, 7, 1, 0, 16)]) == [0]  # too long to find a place
 
