@@ -28,6 +28,7 @@ NOTEBOOKS = STATIC / "notebooks"
 ARCHIVE = NOTEBOOKS / "asrlab-notebooks.zip"
 STAMP = ROOT / ".cache" / "notebooks.json"  # what the notebooks, and the archive, were made from
 PACKAGE_FILES = ("pyproject.toml", "requirements.txt", "README.md", "LICENSE")
+DENSE = (".safetensors", ".webp", ".png", ".flac")  # gain next to nothing from being compressed
 PICTURES = (".png", ".jpg", ".jpeg", ".svg", ".webp", ".gif")
 IMAGE = re.compile(r"!\[(?P<alt>[^\]]*)\]\((?P<path>[^)\s]+)\)")
 
@@ -118,7 +119,8 @@ def write_archive(pages: list) -> None:
     files |= {notebook_path(page): Path("notebooks") / notebook_path(page).relative_to(NOTEBOOKS) for page in pages}
     with zipfile.ZipFile(ARCHIVE, "w", zipfile.ZIP_DEFLATED) as archive:
         for path, name in files.items():
-            archive.write(path, f"asrlab-notebooks/{name.as_posix()}")
+            method = zipfile.ZIP_STORED if path.suffix in DENSE else zipfile.ZIP_DEFLATED
+            archive.write(path, f"asrlab-notebooks/{name.as_posix()}", method)
 
 
 def digest(paths: list) -> str:
