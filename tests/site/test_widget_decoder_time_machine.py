@@ -25,8 +25,8 @@ def answer(widget, name):
 
 def test_the_language_model_rescues_what_the_page_chose_for_it(widget):
     """The page picks recordings that Python decodes rightly with these settings and wrongly by the best path."""
-    for recording in widget.locator(".aw-options label").all():
-        recording.click()
+    for recording in widget.get_by_role("radio").all():
+        recording.check()
         for label, value in (("Beam", 8), ("Language model", 0), ("Word bonus", 0)):
             set_slider(widget, label, value)
         assert answer(widget, "best path") != answer(widget, "said")
