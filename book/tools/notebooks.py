@@ -109,7 +109,8 @@ def convert(page: Path, cited: dict, pages: list) -> nbformat.NotebookNode:
 
 
 def package_files() -> list:
-    package = [path for path in sorted((ROOT / "asrlab").rglob("*")) if path.is_file() and path.suffix != ".pyc"]
+    found = sorted(path for path in (ROOT / "asrlab").rglob("*") if path.is_file())
+    package = [path for path in found if "__pycache__" not in path.parts]  # compiled code is of this machine only
     return [*package, *(ROOT / name for name in PACKAGE_FILES)]
 
 
