@@ -93,6 +93,8 @@ export default {
       describe(card, `${axis.what}: ${here.label}. ${spokenRows(rows)}`);
     }
     turn();
+    place.value = Math.min(2, axis.levels.length - 1); // not at home, where there is little to see
+    draw();
     const unwatch = responsive(card, (space) => { width = Math.min(space, 720); draw(); });
     return () => { unwatch(); sound?.stop(); };
   },
