@@ -1,5 +1,9 @@
 """The condition explorer in the built page: bars follow the slider, and their lengths are the rates."""
 
+import pytest
+
+pytestmark = pytest.mark.site
+
 PAGE = "book/1-background/where-they-break.html"
 WIDGET = '[data-widget="condition_explorer"]'
 
