@@ -49,14 +49,14 @@ def test_size_of_the_picture_is_what_hop_and_bands_say(explorer):
     slide(widget, "Hop", 20)
     facts(page, "1,000 numbers a second")
     assert page.evaluate(size)[1] == 20 and abs(page.evaluate(size)[0] - frames / 2) < 2
-    widget.get_by_text("all bins").click()
+    widget.get_by_role("radio", name="all bins").check()
     facts(page, "of 257 numbers")
     assert page.evaluate(size)[1] == 257
 
 
 def test_a_sweep_rises_across_the_picture(explorer):
     page, widget = explorer
-    widget.get_by_text("a sweep").click()
+    widget.get_by_role("radio", name="a sweep").check()
     facts(page, "148 frames")
     heights = [page.evaluate(COLUMN, k) for k in (0.05, 0.3, 0.6, 0.95)]
     assert heights == sorted(heights) and heights[-1] > heights[0] + 0.4
@@ -64,7 +64,7 @@ def test_a_sweep_rises_across_the_picture(explorer):
 
 def test_a_longer_window_parts_two_tones(explorer):
     page, widget = explorer
-    widget.get_by_text("two tones").click()
+    widget.get_by_role("radio", name="two tones").check()
     facts(page, "98 frames")
     slide(widget, "Window", 10)
     facts(page, "window of 10 ms")
