@@ -24,6 +24,8 @@ const CURVES = [
 ];
 
 function render({ model, el }) {
+  const data = () => model.get("data");
+  const lines = () => data().lines ?? [];
   const card = frame(el, {
     title: "A training, epoch by epoch",
     help: "Step through the epochs: the curves grow, and the same sentences of new voices are written down again.",
@@ -34,8 +36,6 @@ function render({ model, el }) {
   const steps = stepper({ label: "Epoch", count: 1, speed: 2,
     format: (k) => (lines().length ? `epoch ${k + 1}` : "no epoch yet") }, show);
   card.append(what, steps, says, charts, sentences, picture);
-  const data = () => model.get("data");
-  const lines = () => data().lines ?? [];
 
   function chart({ name, keys, factor }, upTo) {
     const all = lines(), values = keys.flatMap(([key]) => all.map((line) => factor * (line[key] ?? 0)));
