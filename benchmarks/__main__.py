@@ -6,7 +6,10 @@ The receipts go to benchmarks/results/. Training AN4 three times takes an hour o
 import subprocess
 import sys
 
-ORDER = ("features", "decoders", "training", "pocketsphinx_an4", "fsdd", "an4")
+ORDER = (
+    "features", "decoders", "training", "pocketsphinx_an4", "fsdd", "conditions", "front_end", "encoders", "notebooks",
+    "an4",
+)  # fmt: skip
 
 
 def main() -> int:
