@@ -1,4 +1,4 @@
-"""The front end, step by step: against numpy.fft, scipy, librosa, torchaudio, the package's fast versions, and physics."""
+"""The front end, step by step: against numpy.fft, scipy, librosa, torchaudio, the fast versions, and physics."""
 
 import librosa
 import numpy as np

@@ -30,7 +30,8 @@ def models(order=2):
 @pytest.mark.parametrize("order", [1, 3])
 def test_the_language_model_is_pythons(order):
     page, logp = models(order)
-    cases = [(words.split(), finished) for words in ("", "ab c", "zebra ab ab", "c c c a") for finished in (True, False)]
+    texts = ("", "ab c", "zebra ab ab", "c c c a")
+    cases = [(words.split(), finished) for words in texts for finished in (True, False)]
     found = run_many("decoder_time_machine", "languageScore", [(words, page, finished) for words, finished in cases])
     assert found == pytest.approx([pb.language_score(words, logp, finished) for words, finished in cases])
 
