@@ -26,7 +26,7 @@ def explorer(opened):
 
 
 def slide(widget, label, value):
-    widget.get_by_label(label).first.evaluate(SLIDE, value)
+    widget.locator(".aw-slider", has_text=label).locator("input").evaluate(SLIDE, value)
 
 
 def facts(page, wanted):
