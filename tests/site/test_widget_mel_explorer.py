@@ -68,7 +68,7 @@ def test_a_longer_window_parts_two_tones(explorer):
     facts(page, "98 frames")
     slide(widget, "Window", 10)
     facts(page, "window of 10 ms")
-    assert len(frequencies(widget)) == 1
+    assert not all(any(abs(f - tone) < 20 for f in frequencies(widget)) for tone in (1000, 1080))
     slide(widget, "Window", 64)
     facts(page, "window of 64 ms")
     found = frequencies(widget)
