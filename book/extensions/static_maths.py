@@ -22,6 +22,7 @@ TYPESET = Path(__file__).with_name("typeset.js")
 STYLE = "maths.css"  # below _static
 MEMORY = MODULES.parent / ".cache" / "formulas.json"
 FONTS = "vendor/mathjax/output/chtml/fonts/woff-v2"  # relative to the style sheet
+LIST = 'class="equation-entry"'  # marks the page of all equations: see equations.py
 INLINE = re.compile(r'(<span class="math notranslate nohighlight"[^>]*>)\\\((.*?)\\\)(</span>)', re.DOTALL)
 DISPLAY = re.compile(
     r'(<div class="math notranslate nohighlight"[^>]*>(?:(?!</div>).)*?)\\\[(.*?)\\\](\s*</div>)', re.DOTALL
@@ -69,6 +70,19 @@ def formulas_of(page: str) -> list:
     ]
 
 
+TYPESET_FORMULA = re.compile(
+    r"<mjx-container.*?<mjx-assistive-mml[^>]*>(<math.*?</math>)</mjx-assistive-mml></mjx-container>", re.DOTALL
+)
+
+
+def in_mathml(page: str) -> str:
+    """A page that lists all formulas would weigh a megabyte in MathJax's markup; there the browser sets the MathML."""
+    if LIST not in page:
+        return page
+    page = page.replace('<div class="math notranslate nohighlight">', '<div class="math notranslate" tabindex="0">')
+    return TYPESET_FORMULA.sub(r"\1", page)
+
+
 def show_formulas(page: str, shown: dict) -> str:
     def inline(found):
         return found[1] + shown[html.unescape(found[2]), False] + found[3]
@@ -78,7 +92,7 @@ def show_formulas(page: str, shown: dict) -> str:
         formula = shown[html.unescape(found[2]), True].replace("<mjx-container", '<mjx-container tabindex="0"', 1)
         return found[1] + formula + found[3]
 
-    return PROGRAM.sub("", DISPLAY.sub(display, INLINE.sub(inline, page)))
+    return in_mathml(PROGRAM.sub("", DISPLAY.sub(display, INLINE.sub(inline, page))))
 
 
 def on_finished(app, exception):

@@ -38,8 +38,8 @@ def expected(radius: float, steps: int, linear: bool) -> float:
 
 
 def test_the_radius_decides_between_vanishing_and_exploding(widget):
-    widget.get_by_text("none", exact=True).click()
-    widget.get_by_label("Steps").fill("100")
+    widget.get_by_role("radio", name="none").check()
+    widget.get_by_role("slider", name="Steps").fill("100")
     for radius, word in ((0.5, "vanished"), (1.4, "exploded")):
         widget.get_by_label("Spectral radius of U").fill(str(radius))
         assert first_norm(widget) == pytest.approx(expected(radius, 100, linear=True), rel=1e-6)
@@ -50,12 +50,12 @@ def test_the_radius_decides_between_vanishing_and_exploding(widget):
 def test_tanh_takes_more_away_than_nothing_does(widget):
     widget.get_by_label("Spectral radius of U").fill("1.1")
     shrunk = first_norm(widget)
-    widget.get_by_text("none", exact=True).click()
+    widget.get_by_role("radio", name="none").check()
     assert shrunk < first_norm(widget)
 
 
 def test_the_forget_gates_keep_the_gradient(widget):
-    widget.get_by_text("LSTM", exact=True).click()
+    widget.get_by_role("radio", name="LSTM").check()
     assert not widget.get_by_label("Spectral radius of U").is_visible()
     slider = widget.get_by_label("Bias of the forget gates")
     norms = []
@@ -66,7 +66,7 @@ def test_the_forget_gates_keep_the_gradient(widget):
 
 
 def test_by_keyboard_and_on_a_phone(widget):
-    slider = widget.get_by_label("Steps")
+    slider = widget.get_by_role("slider", name="Steps")
     slider.focus()
     before = widget.locator(".gt-gradient").get_attribute("d")
     slider.press("ArrowRight")

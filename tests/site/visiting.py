@@ -35,7 +35,7 @@ class Visit:
 
 LOOK = """() => ({
   maths: document.querySelectorAll('.math').length,
-  rendered: document.querySelectorAll('.math mjx-container').length,
+  rendered: [...document.querySelectorAll('.math')].filter(e => e.querySelector('math')).length,
   faulty: [...document.querySelectorAll('mjx-merror')].map(e => e.textContent),
   images: [...document.images].map(i => ({
       source: i.currentSrc.slice(0, 80), shown: i.complete && i.naturalWidth > 0, alt: i.getAttribute('alt')})),
