@@ -11,6 +11,12 @@ from tools import times
 STATIC = Path(__file__).resolve().parents[1] / "static"
 
 
+def drop_unused_style(app, pagename, templatename, context, doctree):
+    """The grids' style sheet weighs 55 KB; most pages have no grid."""
+    if "sd-" not in context.get("body", ""):
+        context["css_files"] = [style for style in context["css_files"] if "sphinx-design" not in str(style.filename)]
+
+
 def drop_thebe(app, pagename, templatename, context, doctree):
     """Jupyter Book puts a script with the address of another host on every page; without Thebe it throws."""
     context["script_files"] = [
@@ -80,6 +86,7 @@ def setup(app):
     app.connect("build-finished", mend_markup)
     # Late enough for the theme (priority 501) to have made its buttons.
     app.connect("html-page-context", drop_thebe, priority=900)
+    app.connect("html-page-context", drop_unused_style, priority=900)
     app.connect("html-page-context", offer_notebook, priority=900)
     app.connect("html-page-context", say_duration)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
