@@ -257,6 +257,15 @@ def test_formulas_are_found_whole_and_replaced():
     assert shown.endswith('<span class="eqno">(1)<a href="#x">#</a></span><m>2</m></div>')
 
 
+def test_the_list_of_all_formulas_is_left_to_the_browser():
+    spoken = "<mjx-assistive-mml><math>{}</math></mjx-assistive-mml>"
+    drawn = f"<mjx-container><mjx-math>drawn</mjx-math>{spoken}</mjx-container>"
+    shown = {formula: drawn.format(number) for number, formula in enumerate(FORMULAS)}
+    listed = static_maths.show_formulas(PAGE + '<div class="equation-entry"></div>', shown)
+    assert "drawn" not in listed and "<math>0</math>" in listed and "<math>1</math>" in listed
+    assert static_maths.show_formulas(PAGE, shown).count("drawn") == 2
+
+
 @pytest.mark.skipif(not (static_maths.MODULES / "mathjax").exists(), reason="no node_modules/mathjax; run `make book`")
 def test_formulas_become_what_a_screen_reader_can_read():
     shown, css = static_maths.typeset(FORMULAS)
