@@ -21,7 +21,8 @@ class SoundInput(Widget, module="sound_input"):
 
     sample_rate = traitlets.Int(16000).tag(sync=True)
     max_seconds = traitlets.Float(20.0).tag(sync=True)
-    wav = traitlets.Bytes(b"").tag(sync=True)  # the latest sound, empty before the first
+    # The latest sound, empty before the first; a browser's bytes arrive as a memoryview.
+    wav = traitlets.Bytes(b"").tag(sync=True, from_json=lambda value, widget: bytes(value))
     name = traitlets.Unicode("").tag(sync=True)  # of the file, or "microphone"
 
     def samples(self) -> np.ndarray:

@@ -40,7 +40,7 @@ function render({ model, el }) {
   function chart({ name, keys, factor }, upTo) {
     const all = lines(), values = keys.flatMap(([key]) => all.map((line) => factor * (line[key] ?? 0)));
     const across = scale([1, Math.max(2, data().epochs)], [38, VIEW.width - 10]);
-    const up = scale([0, Math.max(1e-6, ...values) * 1.05], [VIEW.height - 38, 24]);
+    const up = scale([0, (values.length ? Math.max(1e-6, ...values) * 1.05 : 100)], [VIEW.height - 38, 24]);
     const at = (line, key) => `${across(line.epoch).toFixed(1)} ${up(factor * line[key]).toFixed(1)}`;
     const said = keys.map(([key, , , shown]) => `${shown} ${format.number(factor * (all[upTo]?.[key] ?? NaN), 1)}`);
     return s("svg", { viewBox: `0 0 ${VIEW.width} ${VIEW.height}`, role: "img", class: "tl-chart", "aria-label":
