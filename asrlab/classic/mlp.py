@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from asrlab.classic.pooled import PooledOptions, vectors
-from asrlab.classic.svm import choose
+from asrlab.classic.pooled import PooledClassifier, PooledOptions, choose, vectors
 from asrlab.corpora import Utterance
 from asrlab.errors import AsrlabError
 
@@ -37,12 +36,8 @@ class MlpOptions:
             raise AsrlabError(f"hidden={self.hidden}, epochs={self.epochs}: give 1 or more")
 
 
-class Mlp:
+class Mlp(PooledClassifier):
     """A trained network; see `Mlp.train`."""
-
-    def __init__(self, network: Pipeline, options: MlpOptions):
-        self.network = network
-        self.options = options
 
     @classmethod
     def train(cls, utterances: Sequence[Utterance], options: MlpOptions | None = None) -> Mlp:
@@ -56,17 +51,9 @@ class Mlp:
             warnings.simplefilter("ignore", ConvergenceWarning)  # the number of epochs is a choice, not an accident
             pipeline = make_pipeline(StandardScaler(), network)
             grid = {"mlpclassifier__alpha": options.decays}
-            return cls(choose(pipeline, grid, utterances, options.pooled, options.folds), options)
-
-    def classify(self, utterance: Utterance) -> str:
-        """The likeliest of the words that were learned."""
-        return self.classify_all([utterance])[0]
-
-    def classify_all(self, utterances: Sequence[Utterance]) -> list[str]:
-        """`classify` of each, at once."""
-        return [str(word) for word in self.network.predict(vectors(utterances, self.options.pooled))]
+            return cls(choose(pipeline, grid, utterances, options.pooled, options.folds), options.pooled)
 
     def probabilities(self, utterance: Utterance) -> dict[str, float]:
         """What the network takes for the probability of each word."""
-        row = self.network.predict_proba(vectors([utterance], self.options.pooled))[0]
-        return {str(word): float(value) for word, value in zip(self.network.classes_, row, strict=True)}
+        row = self.fitted.predict_proba(vectors([utterance], self.pooled))[0]
+        return {str(word): float(value) for word, value in zip(self.fitted.classes_, row, strict=True)}

@@ -13,6 +13,8 @@ from itertools import pairwise
 
 import numpy as np
 import torch
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import GridSearchCV, GroupKFold
 
 from asrlab.corpora import Utterance
 from asrlab.errors import AsrlabError
@@ -63,11 +65,50 @@ def vectors(utterances: Sequence[Utterance], options: PooledOptions = PooledOpti
     return np.stack([_vector(utterance, options) for utterance in utterances])
 
 
+class PooledClassifier:
+    """A scikit-learn classifier of pooled vectors that answers with words."""
+
+    def __init__(self, fitted: BaseEstimator, pooled: PooledOptions):
+        self.fitted = fitted
+        self.pooled = pooled
+
+    def classify(self, utterance: Utterance) -> str:
+        """The likeliest of the words that were learned."""
+        return self.classify_all([utterance])[0]
+
+    def classify_all(self, utterances: Sequence[Utterance]) -> list[str]:
+        """`classify` of each, at once."""
+        return [str(word) for word in self.fitted.predict(vectors(utterances, self.pooled))]
+
+
+def choose(
+    machine: BaseEstimator, grid: dict, utterances: Sequence[Utterance], pooled: PooledOptions, folds: int
+) -> BaseEstimator:
+    """`machine` with the point of `grid` that is right most often on training speakers held out, fitted to everything.
+
+    With a single speaker, or one point, or a word that some fold would not know, there is nothing to choose by: the
+    grid's middle point is taken.
+    """
+    check_words(utterances)
+    x, words = vectors(utterances, pooled), np.array([u.text for u in utterances])
+    speakers = np.array([u.speaker for u in utterances])
+    folds = min(folds, len(set(speakers)))
+    if folds > 1 and _every_fold_knows_all(words, speakers, folds) and max(map(len, grid.values())) > 1:
+        search = GridSearchCV(machine, grid, cv=GroupKFold(folds))
+        return search.fit(x, words, groups=speakers).best_estimator_
+    return machine.set_params(**{name: values[len(values) // 2] for name, values in grid.items()}).fit(x, words)
+
+
 def check_words(utterances: Sequence[Utterance]) -> None:
     """What a word classifier can learn from: two different words at least. Raises AsrlabError otherwise."""
     words = {utterance.text for utterance in utterances}
     if len(words) < 2:
         raise AsrlabError(f"{len(utterances)} utterances of {len(words)} different words: give two words or more")
+
+
+def _every_fold_knows_all(words: np.ndarray, speakers: np.ndarray, folds: int) -> bool:
+    kinds = len(set(words))
+    return all(len(set(words[kept])) == kinds for kept, _ in GroupKFold(folds).split(words, words, speakers))
 
 
 @lru_cache(maxsize=50_000)  # at most 50 MB

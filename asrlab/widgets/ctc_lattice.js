@@ -5,12 +5,6 @@ const NONE = -Infinity;
 const MOST = 6; // letters of a target that the picture has room for
 const BLANK = "∅";
 
-export function logAdd(logs) {
-  const largest = Math.max(NONE, ...logs);
-  if (largest === NONE) return NONE;
-  return largest + Math.log(logs.reduce((sum, one) => sum + Math.exp(one - largest), 0));
-}
-
 export function collapse(path) {
   return path.filter((k, t) => k !== 0 && (t === 0 || k !== path[t - 1]));
 }

@@ -3,11 +3,6 @@
 const BEGIN = "<s>", END = "</s>", UNKNOWN = "<unk>", MARK = "\u2581";
 const IMPOSSIBLE = -Infinity, THRESHOLD = 10; // nats below a frame's best token
 
-export function addLogs(a, b) {
-  const high = Math.max(a, b);
-  return high === IMPOSSIBLE ? IMPOSSIBLE : high + Math.log1p(Math.exp(Math.min(a, b) - high));
-}
-
 // What the best token of each frame reads.
 export function bestPath(logY) {
   const path = logY.map((frame) => frame.indexOf(Math.max(...frame)));
@@ -21,10 +16,10 @@ export function advance(beam, frame, threshold = THRESHOLD) {
   const add = (prefix, blank, spoken) => {
     const key = prefix.join(), before = after.get(key);
     if (!before) after.set(key, { prefix, blank, spoken });
-    else { before.blank = addLogs(before.blank, blank); before.spoken = addLogs(before.spoken, spoken); }
+    else { before.blank = logAdd([before.blank, blank]); before.spoken = logAdd([before.spoken, spoken]); }
   };
   for (const { prefix, blank, spoken } of beam) {
-    const total = addLogs(blank, spoken);
+    const total = logAdd([blank, spoken]);
     add(prefix, total + frame[0], IMPOSSIBLE);
     for (const k of likely) {
       if (prefix[prefix.length - 1] === k) {
@@ -70,11 +65,11 @@ function byNumbers(a, b) {
 
 // All prefixes with scores, best first, and whether they are among the best `beam`, with and without the LM.
 export function ranked(masses, tokens, options, lm, finished = false) {
-  const possible = [...masses].filter(({ blank, spoken }) => addLogs(blank, spoken) > IMPOSSIBLE);
+  const possible = [...masses].filter(({ blank, spoken }) => logAdd([blank, spoken]) > IMPOSSIBLE);
   const scored = possible.map(({ prefix, blank, spoken }) => {
     const { closed, spelling } = splitWords(prefix, tokens);
     const words = finished && spelling ? [...closed, spelling] : closed;
-    const total = addLogs(blank, spoken), language = languageScore(words, lm, finished);
+    const total = logAdd([blank, spoken]), language = languageScore(words, lm, finished);
     const score = total + (options.lm_weight ? options.lm_weight * language : 0) + options.word_bonus * words.length;
     return { prefix, blank, spoken, total, language, score };
   });

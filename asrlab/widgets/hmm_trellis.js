@@ -3,12 +3,6 @@
 
 const NONE = -Infinity;
 
-export function logAdd(logs) {
-  const largest = Math.max(NONE, ...logs);
-  if (largest === NONE) return NONE;
-  return largest + Math.log(logs.reduce((sum, one) => sum + Math.exp(one - largest), 0));
-}
-
 // What comes into state j at frame t, as [from, log of that way]: by staying, and from the state before.
 function ways(score, t, j, stay) {
   const found = [[j, score[t - 1][j] + Math.log(stay)]];

@@ -19,6 +19,7 @@
 //   describe(el, text)                    says the current state to a screen reader (aria-live); call it on each change
 //   scale([a, b], [c, d])                 x => y, with .invert(y) and .ticks(n)
 //   format.number(x, digits) .percent(x, digits) .seconds(x) .hertz(x) .log(x)
+//   logAdd(logs)                          log of the sum of what the logarithms stand for; nothing adds up to -Infinity
 //   heat(v)                               v in [0, 1] -> [r, g, b] of a spectrogram (black, violet, coral, pale yellow)
 //   tint(name, v)                         a CSS colour: v in [0, 1] of the variable ("--sense") on transparent ground
 //   heatmap(rows, {label, low, high, colour})   canvas, one pixel for each number of rows[y][x]; row 0 at the bottom
@@ -367,6 +368,12 @@ export const format = {
   hertz: (x) => (Math.abs(x) >= 1000 ? `${format.number(x / 1000, 1)} kHz` : `${format.number(x, 0)} Hz`),
   log: (x) => format.number(x, 1), // a log-probability, nats
 };
+
+export function logAdd(logs) {
+  const largest = Math.max(-Infinity, ...logs);
+  if (largest === -Infinity) return -Infinity;
+  return largest + Math.log(logs.reduce((sum, one) => sum + Math.exp(one - largest), 0));
+}
 
 const HEAT = [[0, 0, 4], [28, 16, 68], [79, 18, 123], [129, 37, 129], [181, 54, 122], [229, 80, 100], [251, 135, 97],
   [254, 194, 135], [252, 253, 191]];

@@ -11,8 +11,8 @@ from sklearn.model_selection import GroupKFold
 from sklearn.svm import SVC
 
 from asrlab.classic.mlp import Mlp, MlpOptions
-from asrlab.classic.pooled import PooledOptions, vectors
-from asrlab.classic.svm import Svm, SvmOptions, choose
+from asrlab.classic.pooled import PooledOptions, choose, vectors
+from asrlab.classic.svm import Svm, SvmOptions
 from asrlab.corpora import Utterance
 from asrlab.errors import AsrlabError
 

@@ -86,3 +86,16 @@ def opened(browser, site):
     yield open_
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def mounted(opened):
+    """mounted(address, name, part) -> the first widget of that name on a page, in view, once `part` of it is drawn."""
+
+    def mount(address: str, name: str, part: str):
+        widget = opened(address).locator(f'[data-widget="{name}"]').first
+        widget.scroll_into_view_if_needed()
+        widget.locator(part).first.wait_for(state="attached")
+        return widget
+
+    return mount

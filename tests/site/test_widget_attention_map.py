@@ -3,22 +3,15 @@
 import re
 
 import pytest
+from visiting import slide
 
 PAGE = "book/3-mathematics/attention.html"
 pytestmark = pytest.mark.site
 
 
 @pytest.fixture
-def card(opened):
-    page = opened(PAGE)
-    card = page.locator('[data-widget="attention_map"]').first
-    card.scroll_into_view_if_needed()
-    card.locator(".am-cell").first.wait_for(state="attached")
-    return card
-
-
-def slide(card, label, value):
-    card.locator("label", has_text=label).locator("input[type=range]").fill(str(value))
+def card(mounted):
+    return mounted(PAGE, "attention_map", ".am-cell")
 
 
 def shades(card):

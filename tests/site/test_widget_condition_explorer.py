@@ -5,7 +5,11 @@ import pytest
 pytestmark = pytest.mark.site
 
 PAGE = "book/1-background/where-they-break.html"
-WIDGET = '[data-widget="condition_explorer"]'
+
+
+@pytest.fixture
+def widget(mounted):
+    return mounted(PAGE, "condition_explorer", ".ce-row")
 
 
 def bars(widget) -> dict:
@@ -16,19 +20,10 @@ def bars(widget) -> dict:
     )
 
 
-def opened_widget(opened):
-    page = opened(PAGE)
-    widget = page.locator(WIDGET).first
-    widget.scroll_into_view_if_needed()
-    widget.locator(".ce-row").first.wait_for()
-    return page, widget
-
-
-def test_noise_lengthens_the_bars_in_proportion(opened):
-    page, widget = opened_widget(opened)
+def test_noise_lengthens_the_bars_in_proportion(widget):
     before, slider = bars(widget), widget.locator("input[type=range]").first
     slider.focus()
-    page.keyboard.press("End")
+    widget.page.keyboard.press("End")
     after = bars(widget)
     assert set(before) == set(after)
     assert sum(rate for rate, _ in after.values()) > sum(rate for rate, _ in before.values())
@@ -36,8 +31,7 @@ def test_noise_lengthens_the_bars_in_proportion(opened):
     assert max(scales) - min(scales) < 0.01 * max(scales)
 
 
-def test_another_axis_has_other_places_and_speaks_of_them(opened):
-    page, widget = opened_widget(opened)
+def test_another_axis_has_other_places_and_speaks_of_them(widget):
     said = widget.locator("[aria-live]").first
     before = said.text_content()
     widget.locator("select").first.select_option("accent")
@@ -47,21 +41,19 @@ def test_another_axis_has_other_places_and_speaks_of_them(opened):
     for _ in range(3):
         heard.add(said.text_content())
         slider.focus()
-        page.keyboard.press("ArrowRight")
+        widget.page.keyboard.press("ArrowRight")
     assert len(heard) == 3
 
 
-def test_the_other_training_is_another_picture_in_noise(opened):
-    page, widget = opened_widget(opened)
+def test_the_other_training_is_another_picture_in_noise(widget):
     widget.locator("input[type=range]").first.focus()
-    page.keyboard.press("End")
+    widget.page.keyboard.press("End")
     before = bars(widget)
     widget.locator("label", has_text="words in noise").click()
     assert bars(widget) != before
 
 
-def test_a_recording_can_be_heard(opened):
-    _, widget = opened_widget(opened)
+def test_a_recording_can_be_heard(widget):
     button = widget.locator("button.aw-hear").first
     words = button.text_content()
     button.click()

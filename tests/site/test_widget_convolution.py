@@ -3,18 +3,13 @@
 import pytest
 
 PAGE = "book/3-mathematics/convolution.html"
-WIDGET = '[data-widget="convolution"]'
 
 pytestmark = pytest.mark.site
 
 
 @pytest.fixture
-def card(opened):
-    page = opened(PAGE)
-    card = page.locator(WIDGET).first
-    card.scroll_into_view_if_needed()
-    card.locator("svg .cv-done").first.wait_for(state="attached")
-    return card
+def card(mounted):
+    return mounted(PAGE, "convolution", "svg .cv-done")
 
 
 def numbers(card, row):

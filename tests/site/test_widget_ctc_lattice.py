@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from visiting import AUDIT, AXE, PHONE, SITE
+from visiting import PHONE, faults, width_on_a_phone
 
 from asrlab.scratch import ctc, transducer
 
@@ -13,14 +13,8 @@ PAGE = "book/3-mathematics/alignment-free.html"
 
 
 @pytest.fixture
-def widget(opened):
-    if not (SITE / PAGE).exists():
-        pytest.skip(f"{PAGE} is not in this build")
-    page = opened(PAGE)
-    found = page.locator('[data-widget="ctc_lattice"]')
-    found.scroll_into_view_if_needed()
-    found.locator("svg.cl-picture").wait_for(timeout=60_000)
-    return found
+def widget(mounted):
+    return mounted(PAGE, "ctc_lattice", "svg.cl-picture")
 
 
 def value(widget, term: str) -> str:
@@ -146,13 +140,7 @@ def test_drawn_paths_add_up(widget):
 
 
 def test_on_a_phone_in_both_modes_nothing_sticks_out_and_axe_is_content(widget):
-    page = widget.page
-    page.add_script_tag(path=str(AXE))
-    for mode in ("light", "dark"):
-        page.evaluate("mode => { document.documentElement.dataset.theme = mode; }", mode)
-        for label in ("one path", "shares γ", "forward α"):
-            widget.get_by_label(label).check()
-            assert page.evaluate(AUDIT) == []
-    page.set_viewport_size(PHONE)
-    page.wait_for_timeout(300)
-    assert page.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"]
+    for label in ("one path", "shares γ", "forward α"):
+        widget.get_by_label(label).check()
+        assert faults(widget.page) == {"light": [], "dark": []}
+    assert width_on_a_phone(widget.page) <= PHONE["width"]

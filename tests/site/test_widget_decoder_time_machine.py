@@ -1,22 +1,15 @@
 """The decoder time machine: its search answers as the Python decoder did when the page was executed."""
 
 import pytest
+from visiting import PHONE, slide, width_on_a_phone
 
 pytestmark = pytest.mark.site
 PAGE = "book/3-mathematics/decoding.html"
 
 
 @pytest.fixture
-def widget(opened):
-    page = opened(PAGE)
-    card = page.locator('[data-widget="decoder_time_machine"]')
-    card.scroll_into_view_if_needed()
-    card.locator(".tm-beam li").first.wait_for()
-    return card
-
-
-def set_slider(widget, label, value):
-    widget.locator("label", has_text=label).locator("input[type=range]").fill(str(value))
+def widget(mounted):
+    return mounted(PAGE, "decoder_time_machine", ".tm-beam li")
 
 
 def answer(widget, name):
@@ -28,10 +21,10 @@ def test_the_language_model_rescues_what_the_page_chose_for_it(widget):
     for recording in widget.get_by_role("radio").all():
         recording.check()
         for label, value in (("Beam", 8), ("Language model", 0), ("Word bonus", 0)):
-            set_slider(widget, label, value)
+            slide(widget, label, value)
         assert answer(widget, "best path") != answer(widget, "said")
-        set_slider(widget, "Language model", 0.8)
-        set_slider(widget, "Word bonus", 2)
+        slide(widget, "Language model", 0.8)
+        slide(widget, "Word bonus", 2)
         assert answer(widget, "this search") == answer(widget, "said")
 
 
@@ -49,14 +42,10 @@ def test_stepping_by_keyboard_moves_through_the_frames(widget):
 
 
 def test_a_beam_of_one_keeps_one(widget):
-    set_slider(widget, "Beam", 1)
+    slide(widget, "Beam", 1)
     widget.locator(".tm-chart").press("ArrowRight")
     assert widget.locator("ol.tm-beam li").count() == 1
 
 
-def test_it_fits_a_phone(opened):
-    page = opened(PAGE)
-    page.set_viewport_size({"width": 390, "height": 844})
-    page.locator('[data-widget="decoder_time_machine"]').scroll_into_view_if_needed()
-    page.locator(".tm-beam li").first.wait_for()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+def test_it_fits_a_phone(widget):
+    assert width_on_a_phone(widget.page) <= PHONE["width"]

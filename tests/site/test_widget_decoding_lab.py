@@ -6,23 +6,20 @@ import json
 import numpy as np
 import pytest
 import soundfile
+from visiting import slide
 
 pytestmark = pytest.mark.site
 PAGE = "book/4-worked-code/labs.html"
 
 
-def test_the_knobs_of_the_recorded_run_show_what_was_recorded(opened):
-    page = opened(PAGE)
-    card = page.locator('[data-widget="decoding_lab"]')
-    card.scroll_into_view_if_needed()
-    card.locator(".dl-word").first.wait_for()
-    state = json.loads(page.locator('script[type="application/vnd.jupyter.widget-state+json"]').first.inner_text())
+def test_the_knobs_of_the_recorded_run_show_what_was_recorded(mounted):
+    card = mounted(PAGE, "decoding_lab", ".dl-word")
+    state = json.loads(card.page.locator('script[type="application/vnd.jupyter.widget-state+json"]').first.inner_text())
     models = [one["state"] for one in state["state"].values()]
     data = next(one["data"] for one in models if "runs" in one.get("data", {}) and "beams" in one["data"])
-    slider = card.locator("label", has_text="Beam").locator("input[type=range]")
     weight, lexicon = data["start"][1:]
     for i, beam in enumerate(data["beams"]):
-        slider.fill(str(i))
+        slide(card, "Beam", i)
         best = data["runs"][f"{beam} {weight:g} {int(lexicon)}"][0]
         assert card.locator(".dl-best .dl-word").all_inner_texts() == [word[0] for word in best["words"]]
     assert card.locator("tbody tr").count() == len(data["runs"][f"{beam} {weight:g} {int(lexicon)}"])

@@ -1,22 +1,18 @@
 """The edit-distance stepper: what it shows is what Python computes, and each step of it."""
 
 import pytest
-from visiting import PHONE
+from visiting import PHONE, width_on_a_phone
 
 from asrlab.scratch.edit_distance import align, distance_table, word_error_rate
 
 pytestmark = pytest.mark.site
-ADDRESS = "book/1-background/recognition.html"
+PAGE = "book/1-background/recognition.html"
 SAID, HEARD = "put the red circle there", "but a red a circle"
 
 
 @pytest.fixture
-def widget(opened):
-    page = opened(ADDRESS)
-    found = page.locator("[data-widget=edit_distance]")
-    found.scroll_into_view_if_needed()
-    found.locator("input[type=text]").first.wait_for()
-    return found
+def widget(mounted):
+    return mounted(PAGE, "edit_distance", "input[type=text]")
 
 
 def type_texts(widget, said=SAID, heard=HEARD):
@@ -93,6 +89,5 @@ def test_an_example_fills_both_texts(widget):
 
 
 def test_a_phone_is_wide_enough(widget):
-    widget.page.set_viewport_size(PHONE)
     type_texts(widget, "a considerably longer sentence about several extraordinary circumstances", HEARD)
-    assert widget.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert width_on_a_phone(widget.page) <= PHONE["width"]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from visiting import PHONE, SITE
+from visiting import PHONE, width_on_a_phone
 
 pytest.importorskip("anywidget", reason="anywidget is not installed; pip install asrlab[book]")
 
@@ -14,14 +14,8 @@ PAGE = "book/3-mathematics/recurrence.html"
 
 
 @pytest.fixture
-def widget(opened):
-    if not (SITE / PAGE).exists():
-        pytest.skip(f"{PAGE} is not in this build")
-    page = opened(PAGE)
-    found = page.locator('[data-widget="gradient_through_time"]').first
-    found.scroll_into_view_if_needed()
-    found.locator("svg.gt-picture").first.wait_for()
-    return found
+def widget(mounted):
+    return mounted(PAGE, "gradient_through_time", "svg.gt-picture")
 
 
 def first_norm(widget) -> float:
@@ -71,5 +65,4 @@ def test_by_keyboard_and_on_a_phone(widget):
     before = widget.locator(".gt-gradient").get_attribute("d")
     slider.press("ArrowRight")
     assert widget.locator(".gt-gradient").get_attribute("d") != before
-    widget.page.set_viewport_size(PHONE)
-    assert widget.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert width_on_a_phone(widget.page) <= PHONE["width"]

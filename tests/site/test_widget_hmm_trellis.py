@@ -3,19 +3,16 @@
 from itertools import pairwise
 
 import pytest
+from visiting import slide
 
 pytestmark = pytest.mark.site
 
 PAGE = "book/1-background/classical.html"
-WIDGET = "[data-widget=hmm_trellis]"
 
 
 @pytest.fixture
-def trellis(opened):
-    page = opened(PAGE)
-    page.wait_for_selector(WIDGET)
-    page.locator(WIDGET).scroll_into_view_if_needed()
-    return page.locator(WIDGET)
+def trellis(mounted):
+    return mounted(PAGE, "hmm_trellis", ".ht-node")
 
 
 def number(trellis, name: str) -> float:
@@ -28,11 +25,6 @@ def column(trellis, t: int) -> list:
     """The shares of frame t that are shown, in per cent."""
     texts = trellis.locator(f'[data-node^="{t},"] text').all_text_contents()
     return [float(text) for text in texts if text not in ("", "–")]
-
-
-def slide(trellis, label: str, value: float):
-    control = trellis.locator("label", has_text=label).locator("input")
-    control.evaluate("(e, v) => { e.value = v; e.dispatchEvent(new Event('input', {bubbles: true})); }", value)
 
 
 def test_the_table_fills_node_by_node_and_each_frame_adds_up_to_a_hundred(trellis):
@@ -80,7 +72,7 @@ def test_the_sound_plays_and_its_states_light_up(trellis):
     trellis.get_by_role("button", name="Hear it").click()
     trellis.locator(".ht-heard").first.wait_for(state="attached", timeout=5000)
     trellis.page.wait_for_function(
-        f"() => !document.querySelector('{WIDGET} .ht-heard')", timeout=5000
+        "() => !document.querySelector('[data-widget=hmm_trellis] .ht-heard')", timeout=5000
     )  # and go out at its end
 
 

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from visiting import AUDIT, AXE, PHONE
+from visiting import PHONE, faults, slide, width_on_a_phone
 
 pytestmark = pytest.mark.site
 PAGE = "book/3-mathematics/front-end.html"
@@ -11,22 +11,13 @@ COLUMN = """k => { const c = document.querySelector('[data-widget=mel_explorer] 
   const pixels = c.getContext('2d').getImageData(Math.floor(k * (c.width - 1)), 0, 1, c.height).data;
   const bright = Array.from({length: c.height}, (_, y) => pixels[4 * y] + pixels[4 * y + 1] + pixels[4 * y + 2]);
   return 1 - bright.indexOf(Math.max(...bright)) / c.height; }"""
-SLIDE = """(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input', {bubbles: true})); }"""
 
 
 @pytest.fixture
-def explorer(opened):
-    page = opened(PAGE)
-    widget = page.locator("[data-widget=mel_explorer]")
-    widget.scroll_into_view_if_needed()
-    page.wait_for_function(
-        "document.querySelector('[data-widget=mel_explorer] .me-facts')?.textContent.includes('frames')"
-    )
-    return page, widget
-
-
-def slide(widget, label, value):
-    widget.locator(".aw-slider", has_text=label).locator("input").evaluate(SLIDE, value)
+def explorer(mounted):
+    widget = mounted(PAGE, "mel_explorer", ".me-facts")
+    facts(widget.page, "frames")
+    return widget.page, widget
 
 
 def facts(page, wanted):
@@ -108,10 +99,5 @@ def test_it_sounds_and_the_picture_sounds(explorer):
 
 def test_on_a_phone_nothing_overflows_and_no_fault_is_found(explorer):
     page, _ = explorer
-    page.add_script_tag(path=str(AXE))
-    for mode in ("light", "dark"):
-        page.evaluate("mode => { document.documentElement.dataset.theme = mode; }", mode)
-        assert page.evaluate(AUDIT) == []
-    page.set_viewport_size(PHONE)
-    page.wait_for_timeout(300)
-    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert faults(page) == {"light": [], "dark": []}
+    assert width_on_a_phone(page) <= PHONE["width"]

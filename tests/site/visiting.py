@@ -92,6 +92,28 @@ LONGEST_TASK = """async (control) => {
 }"""
 
 
+def slide(widget, label: str, value):
+    """Move the slider of a widget that is labelled so to a value."""
+    widget.locator("label", has_text=label).locator("input[type=range]").fill(str(value))
+
+
+def faults(page) -> dict:
+    """What axe finds on a page: {"light": serious and critical faults, "dark": the same}."""
+    page.add_script_tag(path=str(AXE))
+    found = {}
+    for mode in ("light", "dark"):
+        page.evaluate("mode => { document.documentElement.dataset.theme = mode; }", mode)
+        found[mode] = page.evaluate(AUDIT)
+    return found
+
+
+def width_on_a_phone(page) -> int:
+    """How wide the page is on a phone, in pixels: PHONE["width"] unless something sticks out."""
+    page.set_viewport_size(PHONE)
+    page.wait_for_timeout(300)  # pictures are drawn anew for the new size
+    return page.evaluate("() => document.documentElement.scrollWidth")
+
+
 def open_page(browser, site: str, address: str, visit: Visit, **options):
     """A page in a browser of its own that can reach the site and nothing else."""
     context = browser.new_context(viewport=DESKTOP, reduced_motion="reduce", **options)
@@ -126,11 +148,7 @@ def look(browser, site: str, address: str) -> Visit:
     page = open_page(browser, site, address, visit, color_scheme="light")
     visit.facts = page.evaluate(LOOK)
     visit.weight = sum(len(response.body()) for response in visit.responses)
-    page.add_script_tag(path=str(AXE))
-    for mode in ("light", "dark"):
-        page.evaluate("mode => { document.documentElement.dataset.theme = mode; }", mode)
-        visit.faults[mode] = page.evaluate(AUDIT)
-    page.set_viewport_size(PHONE)
-    visit.width = page.evaluate("() => document.documentElement.scrollWidth")
+    visit.faults = faults(page)
+    visit.width = width_on_a_phone(page)
     page.context.close()
     return visit
