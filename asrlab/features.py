@@ -65,13 +65,15 @@ class FrontEndOptions:
     pre_emphasis: float = 0.97  # x[n] - a x[n-1] before framing; 0 turns it off
     dither: float = 0.0  # standard deviation of white noise added in training mode, in units of the waveform
     floor: float = 1e-8  # least mel power, about the quantisation noise of a 16-bit file
-    normalise: str = "utterance"  # "utterance", "running" (causal) or "none"
+    normalise: str = (
+        "utterance"  # each feature over the "utterance", all together ("level"), "running" (causal), "none"
+    )
     running_seconds: float = 3.0  # time constant of the running statistics
 
     def __post_init__(self):
         _one_of("kind", self.kind, ("log_mel", "mfcc"))
         _one_of("mel_scale", self.mel_scale, ("htk", "slaney"))
-        _one_of("normalise", self.normalise, ("utterance", "running", "none"))
+        _one_of("normalise", self.normalise, ("utterance", "level", "running", "none"))
         for name in ("sample_rate", "window_ms", "hop_ms", "n_mels", "n_mfcc", "floor", "running_seconds"):
             if not getattr(self, name) > 0:
                 raise AsrlabError(f"{name}={getattr(self, name)}: give a positive number")
@@ -140,8 +142,8 @@ class FrontEnd(nn.Module):
             if options.deltas:
                 first = deltas(features, lengths)
                 features = torch.cat([features, first, deltas(first, lengths)], dim=-1)
-            if options.normalise == "utterance":
-                features = normalise_utterance(features, lengths)
+            if options.normalise in ("utterance", "level"):
+                features = normalise_utterance(features, lengths, together=options.normalise == "level")
             elif options.normalise == "running":
                 features, _ = normalise_running(features, options.running_seconds / self.hop_seconds)
             return features.masked_fill(~frame_mask(lengths, features.shape[1])[..., None], 0.0), lengths
@@ -272,17 +274,20 @@ def frame_mask(lengths: Tensor, frames: int) -> Tensor:
     return torch.arange(frames, device=lengths.device) < lengths[:, None]
 
 
-def normalise_utterance(features: Tensor, lengths: Tensor, epsilon: float = 1e-5) -> Tensor:
+def normalise_utterance(features: Tensor, lengths: Tensor, epsilon: float = 1e-5, together: bool = False) -> Tensor:
     """Give each feature zero mean and unit variance over each utterance's own frames: (B, T, F), (B,) -> (B, T, F).
 
+    With `together` all features of an utterance share one mean and one variance: how loud it was goes, how its power
+    lies over the bands stays. In a short word that is most of what tells one vowel from another.
     Padding becomes zero. `epsilon` is added to the variance, so that a constant feature becomes zero too.
     """
     lengths = lengths.to(features.device)
     mask = frame_mask(lengths, features.shape[1])[..., None]
-    count = lengths[:, None, None].clamp(min=1)
-    mean = features.masked_fill(~mask, 0.0).sum(dim=1, keepdim=True) / count
+    over = (1, 2) if together else (1,)
+    count = lengths[:, None, None].clamp(min=1) * (features.shape[2] if together else 1)
+    mean = features.masked_fill(~mask, 0.0).sum(dim=over, keepdim=True) / count
     centred = (features - mean).masked_fill(~mask, 0.0)
-    variance = centred.square().sum(dim=1, keepdim=True) / count
+    variance = centred.square().sum(dim=over, keepdim=True) / count
     return centred * (variance + epsilon).rsqrt()
 
 

@@ -38,6 +38,7 @@ def every_kind():
     return [
         FrontEndOptions(),
         FrontEndOptions(kind="mfcc", deltas=True),
+        FrontEndOptions(normalise="level"),
         FrontEndOptions(normalise="running", mel_scale="slaney", n_mels=40),
         FrontEndOptions(normalise="none", pre_emphasis=0.0, deltas=True),
         FrontEndOptions(sample_rate=8000, n_mels=33, window_ms=32, hop_ms=12.5),
@@ -208,6 +209,15 @@ def test_utterance_normalisation_equals_numpy():
     assert features.normalise_utterance(x, lengths)[2].eq(0).all()  # one frame, or a constant: zero, not NaN
 
 
+def test_normalisation_of_the_level_keeps_the_spectrum():
+    x, lengths = torch.randn(2, 50, 8) * 4 + 9 + torch.arange(8), torch.tensor([50, 20])
+    ours = features.normalise_utterance(x, lengths, epsilon=0.0, together=True)
+    for i, length in enumerate(lengths):
+        part = x[i, :length].double().numpy()
+        np.testing.assert_allclose(ours[i, :length], (part - part.mean()) / part.std(), atol=1e-5)
+    assert ours[1, 20:].eq(0).all()
+
+
 def running_loop(x: np.ndarray, time_constant: float, epsilon: float) -> np.ndarray:
     """Weighted mean and variance by their definition."""
     out = []
@@ -293,7 +303,7 @@ def test_gain_is_a_constant_that_normalisation_removes():
     quiet, loud = plain(x, lengths)[0], plain(4 * x, lengths)[0]
     inside = features.frame_mask(plain.frames(lengths), quiet.shape[1])
     assert torch.allclose(loud[inside] - quiet[inside], torch.tensor(2 * math.log(4)), atol=1e-4)
-    for normalise in ("utterance", "running"):
+    for normalise in ("utterance", "level", "running"):
         front_end = FrontEnd(FrontEndOptions(normalise=normalise, floor=1e-12))
         assert torch.allclose(front_end(x, lengths)[0], front_end(4 * x, lengths)[0], atol=2e-3)
 

@@ -10,7 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from asrlab.errors import AsrlabError
-from asrlab.models.layers import Dropout, FeedForward, SelfAttention, Subsampling, TimeConv, chunk_mask, length_mask
+from asrlab.models.layers import (
+    Dropout,
+    FeedForward,
+    SelfAttention,
+    SqueezeExcite,
+    Subsampling,
+    TimeConv,
+    chunk_mask,
+    length_mask,
+)
 
 
 @dataclass(frozen=True)
@@ -20,6 +29,7 @@ class EncoderOptions:
     layers: int = 8  # how many blocks
     heads: int = 4  # attention heads (transformer, conformer)
     kernel: int = 15  # width of the convolution over time, in subsampled frames (cnn, conformer)
+    squeeze: int = 0  # gains from the whole utterance, through so many times fewer channels (cnn, conformer), 0: none
     expansion: int = 4  # inner width of a feed-forward layer, in multiples of dim
     dropout: float = 0.1  # probability that a value is silenced in training
     layer_drop: float = 0.0  # probability that a whole residual block is skipped in training (stochastic depth)
@@ -32,8 +42,16 @@ class EncoderOptions:
     def __post_init__(self):
         if self.kind not in BLOCKS:
             raise AsrlabError(f"encoder kind={self.kind!r}: choose one of {', '.join(BLOCKS)}")
-        least = {"dim": 1, "layers": 1, "heads": 1, "kernel": 1, "expansion": 1, "subsampling_channels": 1, "chunk": 0}
-        for name, smallest in (least | {"left_chunks": -1}).items():
+        least = {
+            "dim": 1,
+            "layers": 1,
+            "heads": 1,
+            "kernel": 1,
+            "expansion": 1,
+            "subsampling_channels": 1,
+            "squeeze": 0,
+        }
+        for name, smallest in (least | {"chunk": 0, "left_chunks": -1}).items():
             if getattr(self, name) < smallest:
                 raise AsrlabError(f"encoder {name}={getattr(self, name)}: give {smallest} or more")
         for name in ("dropout", "layer_drop"):
@@ -79,7 +97,7 @@ class Encoder(nn.Module):
 
 
 class ConvModule(nn.Module):
-    """Gate, depth-wise convolution over time, normalisation, SiLU (Gulati et al. 2020, section 2.2)."""
+    """Gate, depth-wise convolution over time, normalisation, SiLU (Gulati et al. 2020, section 2.2), gains."""
 
     def __init__(self, options: EncoderOptions):
         super().__init__()
@@ -87,9 +105,11 @@ class ConvModule(nn.Module):
         self.gate = nn.Sequential(nn.Linear(dim, 2 * dim), nn.GLU())
         self.conv = TimeConv(dim, dim, options.kernel, groups=dim, causal=options.causal)
         self.finish = nn.Sequential(nn.LayerNorm(dim), nn.SiLU(), nn.Linear(dim, dim))
+        self.squeeze = SqueezeExcite(dim, options.squeeze, options.causal) if options.squeeze else None
 
     def forward(self, x: Tensor, real: Tensor) -> Tensor:
-        return self.finish(self.conv(self.gate(x) * real.to(x.dtype)[:, :, None]))
+        x = self.finish(self.conv(self.gate(x) * real.to(x.dtype)[:, :, None]))
+        return x if self.squeeze is None else self.squeeze(x, real)
 
 
 class ConformerBlock(nn.Module):

@@ -78,6 +78,30 @@ class TimeConv(nn.Module):
         return self.conv(x.transpose(1, 2).unsqueeze(2)).squeeze(2).transpose(1, 2)
 
 
+class SqueezeExcite(nn.Module):
+    """Turn every channel up or down by what the whole utterance sounds like: its voice, its room, its microphone.
+
+    The mean over time goes through a bottleneck, `reduction` times narrower, to a gain between 0 and 2 for each channel
+    (Han et al. 2020, arXiv:2005.03191, section 2.2.3). With `causal` it is the mean of the frames so far.
+    """
+
+    def __init__(self, dim: int, reduction: int, causal: bool = False):
+        super().__init__()
+        narrow = max(1, dim // reduction)
+        self.causal = causal
+        self.gain = nn.Sequential(nn.Linear(dim, narrow), nn.SiLU(), nn.Linear(narrow, dim), nn.Sigmoid())
+
+    def forward(self, x: Tensor, real: Tensor) -> Tensor:
+        """`x (B, T, D)`, `real (B, T)` True where there is a frame."""
+        total, count = x.masked_fill(~real[:, :, None], 0.0), real[:, :, None].to(torch.float32)
+        total = total.to(torch.promote_types(x.dtype, torch.float32))  # half precision is too coarse for sums over time
+        if self.causal:
+            total, count = total.cumsum(dim=1), count.cumsum(dim=1)
+        else:
+            total, count = total.sum(dim=1, keepdim=True), count.sum(dim=1, keepdim=True)
+        return x * (2 * self.gain(total / count.clamp(min=1))).to(x.dtype)
+
+
 class SelfAttention(nn.Module):
     """Multi-head self-attention with rotary positions (Vaswani et al. 2017, arXiv:1706.03762, section 3.2)."""
 
@@ -104,9 +128,7 @@ class FeedForward(nn.Sequential):
     """Two linear maps with a SiLU between them; the inner one is `expansion` times wider."""
 
     def __init__(self, dim: int, expansion: int, dropout: float):
-        super().__init__(
-            nn.Linear(dim, expansion * dim), nn.SiLU(), Dropout(dropout), nn.Linear(expansion * dim, dim)
-        )
+        super().__init__(nn.Linear(dim, expansion * dim), nn.SiLU(), Dropout(dropout), nn.Linear(expansion * dim, dim))
 
 
 class Subsampling(nn.Module):

@@ -31,6 +31,8 @@ WAYS = {
     "subsampling 8": {"subsampling": 8},
     "streaming": {"causal": True, "chunk": 2, "left_chunks": 2},
     "chunked": {"chunk": 3},
+    "gains": {"squeeze": 2},
+    "streaming gains": {"squeeze": 2, "causal": True, "chunk": 2},
 }
 
 
@@ -58,10 +60,10 @@ def last_input(t: int, options: EncoderOptions) -> int:
     return last * options.subsampling
 
 
-@pytest.mark.parametrize(("chunk", "subsampling"), [(1, 4), (3, 4), (2, 2)])
+@pytest.mark.parametrize(("chunk", "subsampling", "squeeze"), [(1, 4, 0), (3, 4, 2), (2, 2, 0)])
 @pytest.mark.parametrize("kind", KINDS)
-def test_streaming_looks_ahead_to_the_end_of_its_chunk_and_no_further(kind, chunk, subsampling):
-    encoder = make(kind, causal=True, chunk=chunk, subsampling=subsampling, subsampling_channels=24)
+def test_streaming_looks_ahead_to_the_end_of_its_chunk_and_no_further(kind, chunk, subsampling, squeeze):
+    encoder = make(kind, causal=True, chunk=chunk, subsampling=subsampling, subsampling_channels=24, squeeze=squeeze)
     frames = 30
     (x,) = speech(frames)
     changed = x.repeat(frames, 1, 1)
@@ -83,7 +85,7 @@ def test_streaming_looks_ahead_to_the_end_of_its_chunk_and_no_further(kind, chun
 @pytest.mark.parametrize("kind", KINDS)
 def test_pieces_of_a_stream_are_the_whole_of_it(kind):
     """What a stream has heard by the end of a chunk decides the frames of that chunk for ever."""
-    encoder = make(kind, causal=True, chunk=2)
+    encoder = make(kind, causal=True, chunk=2, squeeze=2)
     (x,) = speech(41)
     whole, _ = encoder(x[None], torch.tensor([41]))
     for heard in (5, 13, 21, 37):  # ends of chunks: 4 (2 k - 1) + 1 frames
@@ -101,7 +103,7 @@ def test_offline_encoders_use_the_future(kind):
     assert (both[0, :5] != both[1, :5]).any() if kind != "cnn" else (both[0, 3] != both[1, 3]).any()
 
 
-@pytest.mark.parametrize("way", ["offline", "streaming"])
+@pytest.mark.parametrize("way", ["offline", "streaming", "gains", "streaming gains"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradients_are_those_of_finite_differences(kind, way):
     encoder = make(kind, **{"dim": 4, "heads": 1, "layers": 1, "subsampling_channels": 2, "kernel": 3, **WAYS[way]})

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from asrlab.models import layers
-from asrlab.models.layers import Dropout, FeedForward, SelfAttention, Subsampling, TimeConv
+from asrlab.models.layers import Dropout, FeedForward, SelfAttention, SqueezeExcite, Subsampling, TimeConv
 
 
 @pytest.fixture(autouse=True)
@@ -78,9 +78,7 @@ def test_without_rotation_it_is_multi_head_attention(monkeypatch, heads):
     x, lengths = torch.randn(3, 7, 16), torch.tensor([7, 4, 1])
     real = layers.length_mask(lengths, 7)
     chunks = layers.chunk_mask(7, 2, 1)
-    theirs, _ = as_torch(ours, 16)(
-        x, x, x, key_padding_mask=~real, attn_mask=~chunks, need_weights=False
-    )
+    theirs, _ = as_torch(ours, 16)(x, x, x, key_padding_mask=~real, attn_mask=~chunks, need_weights=False)
     found = ours(x, real[:, None, None, :] & chunks)
     for row, length in enumerate(lengths):
         assert torch.allclose(found[row, :length], theirs[row, :length], atol=1e-6)
@@ -121,6 +119,20 @@ def test_causal_convolution_sees_the_past_only(kernel):
     theirs.load_state_dict({"weight": ours.conv.weight.squeeze(2), "bias": ours.conv.bias})
     x = torch.randn(1, 9, 4, dtype=torch.float64)
     assert torch.allclose(ours(x), theirs(x.transpose(1, 2))[..., :9].transpose(1, 2), atol=1e-12)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_squeeze_and_excitation_is_a_gain_from_a_mean(causal):
+    module = SqueezeExcite(6, 3, causal).double()
+    (narrow, _, wide, _), lengths = module.gain, (7, 4)
+    x = torch.randn(2, 7, 6, dtype=torch.float64)
+    found = module(x, layers.length_mask(torch.tensor(lengths), 7))
+    for row, n in enumerate(lengths):
+        for t in range(n):
+            heard = x[row, : t + 1 if causal else n].mean(dim=0)
+            inner = narrow.weight @ heard + narrow.bias
+            gain = 2 / (1 + (-(wide.weight @ (inner * inner.sigmoid()) + wide.bias)).exp())
+            assert torch.allclose(found[row, t], gain * x[row, t], atol=1e-12)
 
 
 @pytest.mark.parametrize(("subsampling", "causal"), [(2, False), (4, False), (4, True), (8, True)])
