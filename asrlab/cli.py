@@ -36,7 +36,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = make_parser()
     options, rest = parser.parse_known_args(arguments)
-    options.typed = shlex.join(["asrlab", *arguments])
+    options.typed = shlex.join([*launcher(), "asrlab", *arguments])
     changes = [word for word in rest if options.command == "train" and "=" in word and not word.startswith("-")]
     if len(changes) < len(rest):
         parser.error(f"unrecognized arguments: {' '.join(word for word in rest if word not in changes)}")
@@ -105,6 +105,12 @@ def prepare(options: argparse.Namespace) -> None:
     from asrlab import corpora
 
     print(corpora.prepare(options.corpus, options.root))
+
+
+def launcher() -> list[str]:
+    """The words that come before `asrlab` where torchrun started this process."""
+    processes = os.environ.get("LOCAL_WORLD_SIZE", "1")
+    return [] if processes == "1" else ["torchrun", f"--nproc-per-node={processes}", "-m"]
 
 
 def train(options: argparse.Namespace) -> None:

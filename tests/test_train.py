@@ -16,6 +16,7 @@ import toy
 import yaml
 from safetensors.torch import load_file
 
+from asrlab import receipt
 from asrlab import train as training
 from asrlab.corpora import Corpus, Utterance
 from asrlab.corpora.manifest import save_manifest
@@ -219,6 +220,8 @@ def test_two_processes_learn_what_one_does(tmp_path):
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("receipt: ") == 1
+    typed = receipt.read(tmp_path / "two" / "receipt.json")["command"]
+    assert typed.startswith("torchrun --nproc-per-node=2 -m asrlab train ")
     from asrlab import recipe
 
     one = recipe.load(str(tmp_path / "recipe.yaml"))
