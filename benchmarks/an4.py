@@ -1,8 +1,7 @@
 """AN4 from scratch: three seeds trained by the recipe, each with its receipt, and the mean of them.
 
-    python -m benchmarks.an4 [--seeds 1 2 3] [--processes 2] [NAME=VALUE ...]
+    python -m benchmarks.an4 [--seeds 1 2 3] [NAME=VALUE ...]
 
-Without a GPU a process on each core shares every batch: the result of one process, sooner than by threads.
 Writes benchmarks/results/an4.seedN.json and benchmarks/results/an4.json, whose comparison with PocketSphinx needs that
 receipt (python -m benchmarks.pocketsphinx_an4).
 """
@@ -11,13 +10,10 @@ import argparse
 import os
 import shlex
 import statistics
-import subprocess
 import sys
 from pathlib import Path
 
-import torch
-
-from asrlab import corpora, receipt, score
+from asrlab import cli, corpora, receipt, score
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -25,8 +21,6 @@ RESULTS = Path(__file__).parent / "results"
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    cores = 1 if torch.cuda.is_available() else len(os.sched_getaffinity(0))
-    parser.add_argument("--processes", type=int, default=cores, help="that train together; default: one on each core")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where the trainings are kept")
     parser.add_argument("--results", type=Path, default=RESULTS)
     options, changes = parser.parse_known_args(arguments)
@@ -34,18 +28,10 @@ def main(arguments: list[str] | None = None) -> None:
     for seed in options.seeds:
         path, run = options.results / f"an4.seed{seed}.json", options.runs / f"an4.seed{seed}"
         path = Path(os.path.relpath(path))  # the receipt holds the command: as one would type it
-        arguments = ["train", "an4", f"seed={seed}", *changes, "--dir", str(run), "--receipt", str(path)]
-        done = subprocess.run([*launcher(options.processes), "asrlab", *arguments], check=False)
-        if done.returncode:
-            sys.exit(done.returncode)
+        status = cli.main(["train", "an4", f"seed={seed}", *changes, "--dir", str(run), "--receipt", str(path)])
+        if status:
+            sys.exit(status)
     summarise(options.results, options.seeds, began)
-
-
-def launcher(processes: int) -> list[str]:
-    """How Python starts a module in so many processes."""
-    if processes == 1:
-        return [sys.executable, "-m"]
-    return [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m"]
 
 
 def summarise(results: Path, seeds: list[int], commit: str | None) -> None:
