@@ -65,9 +65,7 @@ class FrontEndOptions:
     pre_emphasis: float = 0.97  # x[n] - a x[n-1] before framing; 0 turns it off
     dither: float = 0.0  # standard deviation of white noise added in training mode, in units of the waveform
     floor: float = 1e-8  # least mel power, about the quantisation noise of a 16-bit file
-    normalise: str = (
-        "utterance"  # each feature over the "utterance", all together ("level"), "running" (causal), "none"
-    )
+    normalise: str = "utterance"  # each feature over the "utterance", all as one ("level"), "running" (causal), "none"
     running_seconds: float = 3.0  # time constant of the running statistics
 
     def __post_init__(self):
