@@ -7,7 +7,6 @@ import contextlib
 import hashlib
 import inspect
 import json
-import os
 import shutil
 import textwrap
 import time
@@ -24,6 +23,7 @@ from asrlab import config, corpora, receipt
 from asrlab.checkpoint import CHECKPOINT
 from asrlab.corpora import Corpus
 from asrlab.errors import AsrlabError
+from asrlab.machine import cores
 from asrlab.recipe import Recipe
 from asrlab.recipe import load as load_recipe
 from asrlab.recognizer import Recognizer
@@ -97,7 +97,7 @@ def _train(recipe: Recipe, directory: Path, corpus: Corpus) -> None:
     """With all cores: whoever else wanted this result is waiting for it."""
     threads, began = torch.get_num_threads(), time.perf_counter()
     try:
-        torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+        torch.set_num_threads(cores())
         train(recipe, directory, corpus, progress=False)
     finally:
         torch.set_num_threads(threads)

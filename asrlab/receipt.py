@@ -22,6 +22,7 @@ from pathlib import Path
 
 from asrlab import score
 from asrlab.errors import AsrlabError
+from asrlab.machine import cores
 
 PACKAGES = (
     "asrlab", "torch", "torchaudio", "numpy", "numba", "librosa", "jiwer", "sentencepiece", "accelerate", "soundfile",
@@ -151,13 +152,8 @@ def describe_device(device: object = None) -> str:
         count = torch.distributed.get_world_size() if distributed else 1
         return f"gpu, {count} x {torch.cuda.get_device_name(int(index) if index.isdigit() else None)}"
     if kind == "cpu":
-        return f"cpu, {_cores()} cores, {_processor()}"
+        return f"cpu, {cores()} cores, {_processor()}"
     return str(device)
-
-
-def _cores() -> int:
-    """Cores that this process may use (fewer than the machine has, in a container or under taskset)."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _processor() -> str:

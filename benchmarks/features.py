@@ -17,7 +17,6 @@ same number of threads; kaldi-native-fbank has only one.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 import time
@@ -34,6 +33,7 @@ from torch import Tensor
 from asrlab import receipt
 from asrlab.errors import AsrlabError
 from asrlab.features import FrontEndOptions, log_mel, mel_filterbank, mfcc
+from asrlab.machine import cores
 from benchmarks.peers import Peer, compare, peer_python
 
 REQUIREMENTS = ("kaldi-native-fbank==1.23.0", "numpy")
@@ -121,8 +121,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=60.0, help="length of the recording")
     parser.add_argument("--repeats", type=int, default=15, help="rounds, of which the median counts")
-    cores = sorted({1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1})
-    parser.add_argument("--threads", type=int, nargs="+", default=cores, help="one comparison with each number")
+    threads = sorted({1, cores()})
+    parser.add_argument("--threads", type=int, nargs="+", default=threads, help="one comparison with each number")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/features.json"))
     options = parser.parse_args(arguments)
     began, commit = time.perf_counter(), receipt.code_state()

@@ -23,6 +23,8 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell
 from sphinx_external_toc.parsing import parse_toc_yaml
 
+from asrlab.machine import cores
+
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache" / "execution"  # _config.yml names the same folder
 DURATIONS = "durations.json"  # in the cache: the seconds that each page took when it last ran
@@ -61,10 +63,6 @@ def pages() -> list:
 
 def notebook_pages() -> list:
     return [path for path in pages() if is_myst_markdown_notebook(path.read_text(encoding="utf-8"))]
-
-
-def cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def sha256(path: Path) -> str:

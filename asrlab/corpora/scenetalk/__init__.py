@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +29,7 @@ from asrlab.corpora.scenetalk.grammar import Meaning, Place, Thing, parse, sente
 from asrlab.corpora.scenetalk.lexicon import LEXICON
 from asrlab.corpora.scenetalk.shard import UNSEEN_ACCENT, Job, speakers
 from asrlab.errors import AsrlabError
+from asrlab.machine import cores
 
 __all__ = [
     "ACCENTS",
@@ -95,7 +95,7 @@ def _make(folder: Path, minutes: float, seed: int) -> None:
         work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         jobs = _jobs(work, minutes, seed)
-        with ThreadPoolExecutor(min(_cores(), len(jobs))) as pool:
+        with ThreadPoolExecutor(min(cores(), len(jobs))) as pool:
             rows = list(tqdm(pool.map(Job.run, jobs), "making scenetalk", len(jobs), leave=False, disable=None))
         with writing(work):
             _write_manifests(work, jobs, rows)
@@ -146,7 +146,3 @@ def _utterance(folder: Path, row: dict) -> Utterance:
     if not audio.is_file():
         raise ValueError(f"{row['audio']} is missing")
     return Utterance(row["id"], audio, row["text"], row["speaker"], row["seconds"], tags=row["tags"])
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
