@@ -100,7 +100,7 @@ def state_of(folder):
 def test_commit_of_the_checkout_that_runs(tmp_path):
     package = tmp_path / "asrlab"
     package.mkdir()
-    for name in ("__init__", "errors", "receipt"):
+    for name in ("__init__", "errors", "machine", "receipt"):
         shutil.copy(os.path.join(os.path.dirname(receipt.__file__), f"{name}.py"), package)
     package.joinpath("score.py").write_text("")
     tmp_path.joinpath(".gitignore").write_text("__pycache__\n")
