@@ -3,6 +3,9 @@
 The classical recogniser does the same when it realigns its training data (Young et al., The HTK Book, section 3.2.5).
 """
 
+import random
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -12,15 +15,31 @@ from asrlab.recognizer import Recognizer
 from asrlab.text import PhoneTokenizer
 
 
+def guess_pronunciations(dataset: Speech, seed: int, epoch: int) -> None:
+    """Give every word of `dataset` one of its pronunciations by chance, other ones in each epoch.
+
+    For the time before the model can tell. Had it always learned the first of the dictionary, it would hear that one
+    ever after: the letter "a" as the article.
+    """
+    draw = random.Random(f"{seed}/{epoch}")
+    for i, counts in enumerate(_counts(dataset)):
+        dataset.speak(i, [draw.randrange(count) for count in counts])
+
+
+def longest_targets(dataset: Speech) -> list[Sequence[int]]:
+    """The most phones that each utterance of `dataset` can have, whichever pronunciations are chosen."""
+    if not isinstance(dataset.tokenizer, PhoneTokenizer):
+        return dataset.targets
+    spoken = [[dataset.tokenizer.pronunciations(word) for word in u.text.split()] for u in dataset.utterances]
+    return [[phone for word in words for phone in max(word, key=len)] for words in spoken]
+
+
 def choose_pronunciations(recognizer: Recognizer, dataset: Speech) -> int:
     """Give every word of `dataset` the pronunciation that the recogniser finds likeliest; returns how many changed.
 
     Each word is tried in all its pronunciations while the others keep theirs; then all words take their best at once.
     """
-    tokenizer = recognizer.tokenizer
-    if not isinstance(tokenizer, PhoneTokenizer):
-        return 0
-    counts = [[len(tokenizer.pronunciations(word)) for word in u.text.split()] for u in dataset.utterances]
+    tokenizer, counts = recognizer.tokenizer, _counts(dataset)
     several = [i for i, of_words in enumerate(counts) if max(of_words) > 1]
     outputs = recognizer.log_probs([dataset[i, 1.0].samples.numpy() for i in several])
     changed = 0
@@ -41,3 +60,11 @@ def ctc_losses(log_probs: Tensor, targets: list[list[int]]) -> Tensor:
     repeated = log_probs[:, None].expand(-1, len(targets), -1)
     flat = torch.tensor([phone for target in targets for phone in target])
     return F.ctc_loss(repeated, flat, torch.full((len(targets),), len(log_probs)), lengths, reduction="none")
+
+
+def _counts(dataset: Speech) -> list[list[int]]:
+    """How many pronunciations each word of each utterance has: one, unless the tokens are phones."""
+    tokenizer = dataset.tokenizer
+    if not isinstance(tokenizer, PhoneTokenizer):
+        return [[1] * len(u.text.split()) for u in dataset.utterances]
+    return [[len(tokenizer.pronunciations(word)) for word in u.text.split()] for u in dataset.utterances]

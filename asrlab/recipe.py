@@ -36,7 +36,7 @@ class Recipe:
     language: LanguageOptions = field(default_factory=LanguageOptions)
     consistency: float = 0.0  # weight of the disagreement of two differently masked copies (CR-CTC), 0: one copy
     speeds: tuple[float, ...] = (1.0,)  # each time an utterance is heard it is spoken at one of these speeds
-    realign_epochs: int = 0  # so many epochs apart the model says which pronunciations it hears, 0: the first of each
+    realign_epochs: int = 0  # so often the model says which pronunciations it hears (first: chance), 0: the first
     epochs: int = 40  # passes over the training data
     batch_seconds: float = 60.0  # padded sound in one batch, over all processes together
     learning_rate: float = 2e-3  # peak of the learning rate

@@ -28,7 +28,7 @@ from asrlab.features import FrontEnd
 from asrlab.lm import NGram
 from asrlab.losses import check_feasible, ctc_loss, disagreement, label_smoothed_cross_entropy
 from asrlab.models import AsrModel, Output
-from asrlab.pronunciation import choose_pronunciations
+from asrlab.pronunciation import choose_pronunciations, guess_pronunciations, longest_targets
 from asrlab.recipe import Recipe, load_corpus
 from asrlab.recognizer import Recognizer
 
@@ -92,7 +92,9 @@ def train(
     warned = False
     while state.epoch < recipe.epochs and not state.stopped:
         began = time.perf_counter()
-        if recipe.realign_epochs and state.epoch and state.epoch % recipe.realign_epochs == 0:
+        if recipe.tokenizer == "phone" and state.epoch < recipe.realign_epochs:
+            guess_pronunciations(dataset, recipe.seed, state.epoch)
+        elif recipe.realign_epochs and state.epoch % recipe.realign_epochs == 0:
             with state.averaged(model):
                 choose_pronunciations(recognizer, dataset)
             state.spoken = dataset.spoken
@@ -288,7 +290,8 @@ def check_lengths(dataset: Speech, front_end: FrontEnd, recipe: Recipe) -> None:
         return
     samples = torch.tensor([s / max(recipe.speeds) * recipe.front_end.sample_rate for s in dataset.seconds()]).long()
     frames = (front_end.frames(samples) - 1) // recipe.model.encoder.subsampling + 1
-    check_feasible(frames, dataset.targets, ids=[u.id for u in dataset.utterances])
+    targets = longest_targets(dataset) if recipe.realign_epochs else dataset.targets
+    check_feasible(frames, targets, ids=[u.id for u in dataset.utterances])
 
 
 def seed_step(seed: int, epoch: int, step: int, rank: int) -> None:
