@@ -10,7 +10,8 @@ from safetensors import safe_open
 
 from asrlab.batching import Speech
 from asrlab.corpora import Corpus
-from asrlab.pronunciation import choose_pronunciations, ctc_losses
+from asrlab.losses import InfeasibleError
+from asrlab.pronunciation import choose_pronunciations, ctc_losses, guess_pronunciations, longest_targets
 from asrlab.scratch import ctc
 from asrlab.text import CharTokenizer, PhoneTokenizer
 from asrlab.train import train
@@ -85,6 +86,34 @@ def test_one_word_at_a_time_is_the_best_of_all_by_brute_force(told, run):
     speech = Speech([utterance], tokenizer, toy.RATE)
     choose_pronunciations(recognizer, speech)
     assert speech.spoken[0][at] == int(np.argmin(losses))
+
+
+def test_chance_is_even_and_a_function_of_seed_and_epoch(told):
+    corpus, _ = told
+    speech = Speech(corpus["train"], PhoneTokenizer(LEXICON), toy.RATE)
+    seen = []
+    for epoch in range(20):
+        guess_pronunciations(speech, seed=3, epoch=epoch)
+        seen.append(list(speech.spoken))
+    several = [k for spoken in seen for u, ks in zip(corpus["train"], spoken, strict=True)
+               for word, k in zip(u.text.split(), ks, strict=True) if word in "xy"]  # fmt: skip
+    assert sum(several) / len(several) == pytest.approx(0.5, abs=4 * 0.5 / len(several) ** 0.5)
+    assert seen[0] != seen[1]
+    guess_pronunciations(speech, seed=3, epoch=7)
+    assert speech.spoken == seen[7]
+    guess_pronunciations(speech, seed=4, epoch=7)
+    assert speech.spoken != seen[7]
+
+
+def test_the_longest_pronunciation_must_fit_in_too(told, tmp_path):
+    corpus, _ = told
+    u = corpus["train"][0]
+    long = {**LEXICON, "x": (("a",), tuple("abcd" * 40))}
+    said = Corpus("toy", {"train": (toy.utterance(tmp_path, "u", "x", u.load(toy.RATE)),)}, toy.RATE, long)
+    speech = Speech(said["train"], PhoneTokenizer(long), toy.RATE)
+    assert [len(target) for target in longest_targets(speech)] == [160]
+    with pytest.raises(InfeasibleError, match=r"utterance 'u'.* cannot hold L=160 tokens"):
+        train(toy.recipe(tokenizer="phone", realign_epochs=1, dev_split=""), tmp_path, said, progress=False)
 
 
 def test_losses_of_several_targets_are_those_of_each_alone():
