@@ -171,7 +171,9 @@ def results(*patterns: str, folder: Path = RESULTS) -> Table:
     """
     systems: dict[str, list[dict]] = {}
     for path in sorted(path for pattern in patterns for path in folder.glob(pattern)):
-        systems.setdefault(path.name.split(".")[0], []).append(receipt.read(path))
+        run = receipt.read(path)
+        if _ways(run):  # the summary of several runs (`an4.json`) is none itself
+            systems.setdefault(path.name.split(".")[0], []).append(run)
     rows = [("system", "decoding", "runs", "WER, %", "from – to", "minutes")]
     for system, runs in systems.items():
         rows += [_row(system, way, runs) for way in _ways(runs[0])]
