@@ -107,7 +107,7 @@ def test_results_are_means_over_seeds_and_intervals_of_single_runs(tmp_path):
         receipt.write(tmp_path / f"an4.seed{seed}.json", "an4", "x", metrics, seed=seed, wall_seconds=60.0 * seed)
     metrics = {"wer.trigram": 0.125, "wer.trigram.low": 0.1, "wer.trigram.high": 0.15, "speed": 1.0}
     receipt.write(tmp_path / "peer.json", "peer", "x", metrics)
-    receipt.write(tmp_path / "an4.json", "an4", "typed", {"wer.greedy.mean": 0.5}, commit="c", device="cpu")  # a summary
+    receipt.write(tmp_path / "an4.json", "an4", "typed", {"wer.greedy.mean": 0.5}, commit="c", device="cpu")  # of all
     table = course.results("an4*.json", "peer.json", folder=tmp_path)
     assert table.rows[1:] == (
         ("an4", "greedy", "2", "5.00", "4.0 – 6.0", "1.5"),
