@@ -45,6 +45,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
+def launcher() -> list[str]:
+    """The words that come before `asrlab` where torchrun started this process."""
+    processes = os.environ.get("LOCAL_WORLD_SIZE", "1")
+    return [] if processes == "1" else ["torchrun", f"--nproc-per-node={processes}", "-m"]
+
+
 def make_parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     parser = argparse.ArgumentParser("asrlab", description=DESCRIPTION)
@@ -105,12 +111,6 @@ def prepare(options: argparse.Namespace) -> None:
     from asrlab import corpora
 
     print(corpora.prepare(options.corpus, options.root))
-
-
-def launcher() -> list[str]:
-    """The words that come before `asrlab` where torchrun started this process."""
-    processes = os.environ.get("LOCAL_WORLD_SIZE", "1")
-    return [] if processes == "1" else ["torchrun", f"--nproc-per-node={processes}", "-m"]
 
 
 def train(options: argparse.Namespace) -> None:

@@ -22,16 +22,15 @@ def guess_pronunciations(dataset: Speech, seed: int, epoch: int) -> None:
     ever after: the letter "a" as the article.
     """
     draw = random.Random(f"{seed}/{epoch}")
-    for i, counts in enumerate(_counts(dataset)):
-        dataset.speak(i, [draw.randrange(count) for count in counts])
+    for i, words in enumerate(_pronunciations(dataset)):
+        if words:
+            dataset.speak(i, [draw.randrange(len(spoken)) for spoken in words])
 
 
 def longest_targets(dataset: Speech) -> list[Sequence[int]]:
     """The most phones that each utterance of `dataset` can have, whichever pronunciations are chosen."""
-    if not isinstance(dataset.tokenizer, PhoneTokenizer):
-        return dataset.targets
-    spoken = [[dataset.tokenizer.pronunciations(word) for word in u.text.split()] for u in dataset.utterances]
-    return [[phone for word in words for phone in max(word, key=len)] for words in spoken]
+    spoken = zip(_pronunciations(dataset), dataset.targets, strict=True)
+    return [[phone for word in words for phone in max(word, key=len)] or target for words, target in spoken]
 
 
 def choose_pronunciations(recognizer: Recognizer, dataset: Speech) -> int:
@@ -39,8 +38,8 @@ def choose_pronunciations(recognizer: Recognizer, dataset: Speech) -> int:
 
     Each word is tried in all its pronunciations while the others keep theirs; then all words take their best at once.
     """
-    tokenizer, counts = recognizer.tokenizer, _counts(dataset)
-    several = [i for i, of_words in enumerate(counts) if max(of_words) > 1]
+    tokenizer, counts = recognizer.tokenizer, [list(map(len, words)) for words in _pronunciations(dataset)]
+    several = [i for i, of_words in enumerate(counts) if max(of_words, default=1) > 1]
     outputs = recognizer.log_probs([dataset[i, 1.0].samples.numpy() for i in several])
     changed = 0
     for i, log_probs in zip(several, outputs, strict=True):
@@ -62,9 +61,9 @@ def ctc_losses(log_probs: Tensor, targets: list[list[int]]) -> Tensor:
     return F.ctc_loss(repeated, flat, torch.full((len(targets),), len(log_probs)), lengths, reduction="none")
 
 
-def _counts(dataset: Speech) -> list[list[int]]:
-    """How many pronunciations each word of each utterance has: one, unless the tokens are phones."""
+def _pronunciations(dataset: Speech) -> list[list[list[tuple[int, ...]]]]:
+    """How each word of each utterance may be said, in token ids; no words where the tokens are no phones."""
     tokenizer = dataset.tokenizer
     if not isinstance(tokenizer, PhoneTokenizer):
-        return [[1] * len(u.text.split()) for u in dataset.utterances]
-    return [[len(tokenizer.pronunciations(word)) for word in u.text.split()] for u in dataset.utterances]
+        return [[] for _ in dataset.utterances]
+    return [[tokenizer.pronunciations(word) for word in u.text.split()] for u in dataset.utterances]

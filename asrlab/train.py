@@ -92,7 +92,7 @@ def train(
     warned = False
     while state.epoch < recipe.epochs and not state.stopped:
         began = time.perf_counter()
-        if recipe.tokenizer == "phone" and state.epoch < recipe.realign_epochs:
+        if state.epoch < recipe.realign_epochs:
             guess_pronunciations(dataset, recipe.seed, state.epoch)
         elif recipe.realign_epochs and state.epoch % recipe.realign_epochs == 0:
             with state.averaged(model):

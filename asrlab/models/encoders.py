@@ -42,16 +42,8 @@ class EncoderOptions:
     def __post_init__(self):
         if self.kind not in BLOCKS:
             raise AsrlabError(f"encoder kind={self.kind!r}: choose one of {', '.join(BLOCKS)}")
-        least = {
-            "dim": 1,
-            "layers": 1,
-            "heads": 1,
-            "kernel": 1,
-            "expansion": 1,
-            "subsampling_channels": 1,
-            "squeeze": 0,
-        }
-        for name, smallest in (least | {"chunk": 0, "left_chunks": -1}).items():
+        least = dict.fromkeys(("dim", "layers", "heads", "kernel", "expansion", "subsampling_channels"), 1)
+        for name, smallest in (least | {"squeeze": 0, "chunk": 0, "left_chunks": -1}).items():
             if getattr(self, name) < smallest:
                 raise AsrlabError(f"encoder {name}={getattr(self, name)}: give {smallest} or more")
         for name in ("dropout", "layer_drop"):

@@ -93,13 +93,13 @@ class SqueezeExcite(nn.Module):
 
     def forward(self, x: Tensor, real: Tensor) -> Tensor:
         """`x (B, T, D)`, `real (B, T)` True where there is a frame."""
-        total, count = x.masked_fill(~real[:, :, None], 0.0), real[:, :, None].to(torch.float32)
-        total = total.to(torch.promote_types(x.dtype, torch.float32))  # half precision is too coarse for sums over time
-        if self.causal:
-            total, count = total.cumsum(dim=1), count.cumsum(dim=1)
-        else:
-            total, count = total.sum(dim=1, keepdim=True), count.sum(dim=1, keepdim=True)
-        return x * (2 * self.gain(total / count.clamp(min=1))).to(x.dtype)
+        real = real[:, :, None]
+        heard = x.masked_fill(~real, 0.0).to(torch.promote_types(x.dtype, torch.float32))  # sums want all their bits
+        mean = self._added(heard) / self._added(real.to(heard.dtype)).clamp(min=1)
+        return x * (2 * self.gain(mean)).to(x.dtype)
+
+    def _added(self, x: Tensor) -> Tensor:
+        return x.cumsum(dim=1) if self.causal else x.sum(dim=1, keepdim=True)
 
 
 class SelfAttention(nn.Module):
