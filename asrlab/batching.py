@@ -5,6 +5,7 @@ share of every batch. So any number of processes sees the same global batches in
 has an utterance for each of them.
 """
 
+import hashlib
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -81,6 +82,11 @@ class Speech(Dataset):
 
     def __len__(self) -> int:
         return len(self.utterances)
+
+    def digest(self) -> str:
+        """A name for these utterances: other ids, texts or durations give another."""
+        found = [(u.id, u.text, u.seconds) for u in self.utterances]
+        return hashlib.sha256(repr(found).encode()).hexdigest()[:16]
 
     def speak(self, index: int, chosen: Sequence[int]) -> None:
         """Say which pronunciation each word of an utterance has, for a phone tokenizer; at first it is the first."""

@@ -20,6 +20,7 @@ from asrlab.models import AsrModel
 from asrlab.recipe import Recipe
 
 CHECKPOINT = "checkpoint.safetensors"
+PLAIN = ("best_wer", "best_epoch", "epoch", "step", "stopped", "spoken", "corpus")  # what of a State is no tensor
 
 
 @dataclass
@@ -36,13 +37,14 @@ class State:
     step: int = 0
     stopped: bool = False
     spoken: list[list[int]] | None = None  # the pronunciations of each utterance's words, once they were chosen
+    corpus: str = ""  # digest of what is trained on
 
     @classmethod
-    def fresh(cls, model: AsrModel, optimizer: torch.optim.Optimizer) -> "State":
+    def fresh(cls, model: AsrModel, optimizer: torch.optim.Optimizer, corpus: str = "") -> "State":
         def copy() -> dict[str, Tensor]:
             return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
-        return cls(model, optimizer, copy(), copy())
+        return cls(model, optimizer, copy(), copy(), corpus=corpus)
 
     def average_in(self, model: AsrModel, decay: float) -> None:
         """Move the running average a step towards the weights; early on it forgets faster."""
@@ -73,13 +75,13 @@ class State:
         tensors |= {f"best.{k}": v for k, v in self.best.items()}
         for i, memory in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{i}.{k}": v for k, v in memory.items()}
-        plain = {name: getattr(self, name) for name in ("best_wer", "best_epoch", "epoch", "step", "stopped", "spoken")}
+        plain = {name: getattr(self, name) for name in PLAIN}
         metadata = {"state": json.dumps(plain), "recipe": json.dumps(config.to_dict(recipe))}
         tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
         write_whole(run / CHECKPOINT, lambda part: part.write_bytes(save(tensors, metadata)))
 
     def restore(self, run: Path, recipe: Recipe) -> None:
-        """Go on from the checkpoint in `run`. Raises AsrlabError if it is damaged or of another recipe."""
+        """Go on from the checkpoint in `run`. Raises AsrlabError if it is damaged, or of another recipe or corpus."""
         path = run / CHECKPOINT
         try:
             with safe_open(path, framework="pt") as file:
@@ -97,6 +99,11 @@ class State:
         if changed:
             raise AsrlabError(
                 f"{path}: made with another recipe ({changed}); use another directory, or --restart to start anew"
+            )
+        if plain.get("corpus") != self.corpus:
+            raise AsrlabError(
+                f"{path}: made from other utterances of the corpus than there are now; put the corpus back as it was, "
+                "use another directory, or --restart to start anew"
             )
         parts: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "best": {}, "optimizer": {}}
         for key, value in tensors.items():

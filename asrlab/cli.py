@@ -82,7 +82,9 @@ def make_parser() -> argparse.ArgumentParser:
     sub.add_argument("--split", default="test", help="which part of it (default: test)")
     sub.add_argument("--out", type=Path, help="write id and text of each utterance here, as JSON lines")
 
-    sub = command("score", score, "compare two JSON lines files with id and text: word and character errors")
+    sub = command(
+        "score", score, "word and character errors of a JSON lines file; capitals and punctuation do not count"
+    )
     sub.add_argument("reference", type=Path, help="what was said: JSON lines, or a manifest")
     sub.add_argument("hypothesis", type=Path, help="what was heard: JSON lines, as `asrlab decode --out` writes them")
     sub.add_argument("--by", help="also a table by this field of the reference: speaker, or a tag")
@@ -170,10 +172,10 @@ def decode(options: argparse.Namespace) -> None:
 
 def score(options: argparse.Namespace) -> None:
     from asrlab import score as scoring
+    from asrlab.text import normalise
 
     said, heard = read_texts(options.reference), read_texts(options.hypothesis)
-    references = {i: row["text"] for i, row in said.items()}
-    hypotheses = {i: row["text"] for i, row in heard.items()}
+    references, hypotheses = ({i: normalise(row["text"]) for i, row in rows.items()} for rows in (said, heard))
     for unit in ("word", "character"):
         print("WER" if unit == "word" else "CER", scoring.shown(scoring.measure(references, hypotheses, unit)))
     if options.by:

@@ -10,7 +10,7 @@ from pathlib import Path
 from numba import njit
 
 # Every folder with compiled functions: they are compiled into one another across files.
-FOLDERS = ("lm", "decode")
+FOLDERS = ("lm", "decode", "classic")
 
 
 @cache

@@ -77,7 +77,7 @@ def train(
     model = AsrModel(front_end.dim, len(tokenizer), recipe.model).to(accelerator.device)
     recognizer = Recognizer(recipe.front_end, model, tokenizer, recipe.beam, *make_language(recipe, corpus, utterances))
     optimizer = make_optimizer(recipe, model)
-    state = State.fresh(model, optimizer)
+    state = State.fresh(model, optimizer, dataset.digest())
     if resume and (run / CHECKPOINT).exists():
         state.restore(run, recipe)
         for i, chosen in enumerate(state.spoken or ()):

@@ -43,7 +43,7 @@ def ingredients() -> dict:
 
 
 def html(executed: dict) -> None:
-    """The pages. After a build without any warning the next reads only what has changed since, and writes all pages.
+    """The pages. After a build without any warning the next reads and writes only what has changed since.
 
     Until then every page is read: one that was read with a warning would be skipped next time, and that build green.
     The stamp goes before a build begins and comes back when it was green, so neither a failure nor a kill leaves one.

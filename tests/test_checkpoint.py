@@ -255,6 +255,14 @@ def test_another_corpus_under_the_same_recipe(tmp_path):
         fresh(vocabulary=6).restore(tmp_path, RECIPE)
 
 
+def test_other_utterances_under_the_same_recipe(tmp_path):
+    trained().save(tmp_path, RECIPE)
+    state = fresh()
+    state.corpus = "other"
+    with pytest.raises(AsrlabError, match=rf"{CHECKPOINT}: made from other utterances .*--restart to start anew"):
+        state.restore(tmp_path, RECIPE)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="rights of another kind")
 def test_others_may_read_what_the_user_lets_them(tmp_path):
     before = os.umask(0o027)

@@ -291,6 +291,14 @@ def test_score_of_one_line_by_tag(asrlab, tmp_path):
     assert "hall" in out
 
 
+def test_score_minds_neither_capitals_nor_punctuation(asrlab, tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"id": 1, "text": "Yes, I don\u2019t."}')
+    (tmp_path / "b.jsonl").write_text('{"id": 1, "text": "yes i don\'t"}')
+    status, out, err = asrlab("score", tmp_path / "a.jsonl", tmp_path / "b.jsonl", "--show")
+    assert (status, err) == (0, "")
+    assert out.splitlines() == ["WER 0.00%", "CER 0.00%"]
+
+
 def test_files_that_cannot_be_transcribed_do_not_stop_the_others(asrlab, place, tmp_path, toy_run):
     audio.save(tmp_path / "silent.wav", np.zeros(16000, np.float32), 16000)
     (tmp_path / "text.wav").write_text("no sound")

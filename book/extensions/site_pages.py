@@ -1,5 +1,6 @@
 """What the book changes about the pages that Jupyter Book writes."""
 
+import json
 import sys
 from html import escape
 from pathlib import Path
@@ -50,12 +51,27 @@ def say_duration(app, pagename, templatename, context, doctree):
         context["body"] = context["body"].replace("</h1>", f'</h1>\n<p class="duration">{escape(line)}</p>', 1)
 
 
-def write_all(app, env):
-    """Every page is written in every build, though only what has changed is read.
+def shared(env) -> str:
+    """What pages show of one another: titles, labels, numbers, who is cited, how long notebooks take."""
+    found = {
+        "titles": {page: title.astext() for page, title in env.titles.items()},
+        "contents": env.toctree_includes,
+        "numbers": env.toc_fignumbers,
+        "labels": [env.domaindata["std"][kind] for kind in ("labels", "anonlabels")],
+        "equations": env.domaindata["math"]["objects"],
+        "cited": sorted({target.key for ref in env.domaindata["cite"]["citation_refs"] for target in ref.targets}),
+        "durations": {page: times.line(page) for page in env.found_docs},
+    }
+    return json.dumps(found, sort_keys=True, default=str)
 
-    A page depends on others, by references, titles and numbers; a reference that has become wrong must be noticed.
+
+def affected(app, env):
+    """All pages, if what they show of one another has changed: a reference that has become wrong must be noticed.
+
+    Otherwise only the pages that were read are written.
     """
-    return sorted(env.found_docs)
+    before, env.shared = getattr(env, "shared", None), shared(env)
+    return sorted(env.found_docs) if env.shared != before else []
 
 
 # Markup of the theme and of Sphinx that a screen reader cannot make sense of, and what it can.
@@ -82,7 +98,7 @@ def mend_markup(app, exception):
 
 
 def setup(app):
-    app.connect("env-updated", write_all)
+    app.connect("env-updated", affected)
     app.connect("build-finished", mend_markup)
     # Late enough for the theme (priority 501) to have made its buttons.
     app.connect("html-page-context", drop_thebe, priority=900)

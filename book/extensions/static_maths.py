@@ -1,7 +1,7 @@
 """Typeset the formulas when the book is built, so that pages show them at once and carry no typesetting program.
 
-Sphinx leaves TeX in the pages for MathJax to find. Here MathJax runs once, under Node, over all the pages that were
-written.
+Sphinx leaves TeX in the pages for MathJax to find. Here MathJax runs once, under Node, over all the formulas of the
+book: those of pages that were just written, and those of pages that a build before this one has typeset.
 """
 
 import hashlib
@@ -27,6 +27,7 @@ INLINE = re.compile(r'(<span class="math notranslate nohighlight"[^>]*>)\\\((.*?
 DISPLAY = re.compile(
     r'(<div class="math notranslate nohighlight"[^>]*>(?:(?!</div>).)*?)\\\[(.*?)\\\](\s*</div>)', re.DOTALL
 )
+DONE = re.compile(r'<mjx-container data-tex="([^"]*)"([^>]*)>')
 PROGRAM = re.compile(
     r"<script[^>]*>window\.MathJax = .*?</script>|<script[^>]*/mathjax/tex-mml-chtml\.js[^>]*></script>"
 )
@@ -62,12 +63,13 @@ def remembered(formulas: list, path: Path = MEMORY) -> tuple[dict, str]:
 
 
 def formulas_of(page: str) -> list:
-    """The formulas of a page as it was written: (tex, display)."""
-    return [
+    """The formulas of a page: (tex, display), as it was written now or as it was typeset in an earlier build."""
+    written = [
         (html.unescape(found[2]), display)
         for display, kind in ((False, INLINE), (True, DISPLAY))
         for found in kind.finditer(page)
     ]
+    return written + [(html.unescape(tex), 'display="true"' in rest) for tex, rest in DONE.findall(page)]
 
 
 TYPESET_FORMULA = re.compile(
@@ -84,13 +86,17 @@ def in_mathml(page: str) -> str:
 
 
 def show_formulas(page: str, shown: dict) -> str:
+    def drawn(tex: str, is_display: bool) -> str:  # `tex` as it stands in the page, with &lt; and &quot;
+        # A wide formula scrolls in its own box, so the arrow keys must be able to get there.
+        more = ' tabindex="0"' if is_display else ""
+        formula = shown[html.unescape(tex), is_display]
+        return formula.replace("<mjx-container", f'<mjx-container data-tex="{tex}"{more}', 1)
+
     def inline(found):
-        return found[1] + shown[html.unescape(found[2]), False] + found[3]
+        return found[1] + drawn(found[2], False) + found[3]
 
     def display(found):
-        # A wide formula scrolls in its own box, so the arrow keys must be able to get there.
-        formula = shown[html.unescape(found[2]), True].replace("<mjx-container", '<mjx-container tabindex="0"', 1)
-        return found[1] + formula + found[3]
+        return found[1] + drawn(found[2], True) + found[3]
 
     return in_mathml(PROGRAM.sub("", DISPLAY.sub(display, INLINE.sub(inline, page))))
 
@@ -104,7 +110,9 @@ def on_finished(app, exception):
     shown, css = remembered(formulas)
     (Path(app.outdir) / "_static" / STYLE).write_text(css, encoding="utf-8")
     for path, page in pages.items():
-        path.write_text(show_formulas(page, shown), encoding="utf-8")
+        typeset_page = show_formulas(page, shown)
+        if typeset_page != page:
+            path.write_text(typeset_page, encoding="utf-8")
 
 
 def setup(app):

@@ -15,6 +15,7 @@ pytest.importorskip("myst_nb", reason="the book's tools are not installed; pip i
 sys.path[:0] = [str(BOOK), str(BOOK / "extensions")]
 
 import build  # noqa: E402
+import site_pages  # noqa: E402
 import static_maths  # noqa: E402
 from tools import execute, notebooks, plain_markdown, readme, times  # noqa: E402
 
@@ -255,6 +256,49 @@ def test_formulas_are_found_whole_and_replaced():
     assert "<script" not in shown
     assert ">of <span" in shown and "<m>1</m></span>" in shown
     assert shown.endswith('<span class="eqno">(1)<a href="#x">#</a></span><m>2</m></div>')
+
+
+def test_a_page_of_an_earlier_build_still_says_which_formulas_it_needs():
+    drawn = ("<mjx-container class='x'>1</mjx-container>", '<mjx-container display="true">2</mjx-container>')
+    page = static_maths.show_formulas(PAGE, dict(zip(FORMULAS, drawn, strict=True)))
+    assert static_maths.formulas_of(page) == FORMULAS
+    assert static_maths.show_formulas(page, {}) == page
+
+
+def environment() -> SimpleNamespace:
+    """What Sphinx knows of a book of two pages, one of which cites a work and numbers an equation."""
+    title = SimpleNamespace(astext=lambda: "Title")
+    cited = SimpleNamespace(targets=[SimpleNamespace(key="b"), SimpleNamespace(key="a")])
+    return SimpleNamespace(
+        titles={"one": title, "two": title},
+        toctree_includes={"one": ["two"]},
+        toc_fignumbers={"two": {"displaymath": {"equation-x": (1,)}}},
+        domaindata={
+            "std": {"labels": {"x": ("two", "x", "X")}, "anonlabels": {}},
+            "math": {"objects": {"x": ("two", 1)}},
+            "cite": {"citation_refs": [cited]},
+        },
+        found_docs={"two", "one"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "written"),
+    [
+        (lambda env: None, []),
+        (lambda env: env.domaindata["cite"]["citation_refs"].append(SimpleNamespace(targets=[])), []),
+        (lambda env: env.titles.update(two=SimpleNamespace(astext=lambda: "Another")), ["one", "two"]),
+        (lambda env: env.toctree_includes["one"].clear(), ["one", "two"]),
+        (lambda env: env.domaindata["std"]["labels"].pop("x"), ["one", "two"]),
+        (lambda env: env.domaindata["math"]["objects"].update(x=("two", 2)), ["one", "two"]),
+        (lambda env: env.domaindata["cite"]["citation_refs"].clear(), ["one", "two"]),
+    ],
+)
+def test_all_pages_are_written_when_what_they_show_of_one_another_has_changed(change, written):
+    env = environment()
+    assert site_pages.affected(None, env) == ["one", "two"]  # the first build
+    change(env)
+    assert site_pages.affected(None, env) == written
 
 
 def test_the_list_of_all_formulas_is_left_to_the_browser():
