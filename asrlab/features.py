@@ -37,8 +37,7 @@ __all__ = [
     "stft",
 ]
 
-BLOCK = 512  # frames a step on one core, whose spectra then stay in its cache
-SHARED_BLOCK = 8192  # frames a step on several cores, which wait for each other at every step
+BLOCK = 1024  # frames a step, whose spectra then stay in a core's cache
 BAND = 16  # neighbouring filters whose frequency bins are multiplied together
 
 
@@ -346,12 +345,11 @@ def _log_mel_in_blocks(waveforms: Tensor, options: FrontEndOptions) -> Tensor:
     frames = rows.unfold(-1, options.window, options.hop)  # (B, T, W), a view
     batch, count, _ = frames.shape
     features = frames.new_empty(batch, count, options.n_mels)
-    step = BLOCK if torch.get_num_threads() == 1 else SHARED_BLOCK
-    together = max(1, step // count)  # short utterances share a step
-    padded = frames.new_zeros(min(step, batch * count), options.fft_size)
+    together = max(1, BLOCK // count)  # short utterances share a step
+    padded = frames.new_zeros(min(BLOCK, batch * count), options.fft_size)
     power = frames.new_empty(len(padded), 1 + options.fft_size // 2)
     for utterances, outs in zip(frames.split(together), features.split(together), strict=True):
-        for block, out in zip(utterances.split(step, dim=1), outs.split(step, dim=1), strict=True):
+        for block, out in zip(utterances.split(BLOCK, dim=1), outs.split(BLOCK, dim=1), strict=True):
             out = out.flatten(0, 1)
             n = len(out)
             torch.mul(block, window, out=padded[:n].view(*block.shape[:2], -1)[..., : options.window])

@@ -145,7 +145,6 @@ def test_log_mel_equals_kaldi_but_for_the_shape_of_its_triangles():
 def test_blocks_equal_the_definition(options, step, monkeypatch):
     """The fast way on a CPU, whatever its blocks, against spectrum times filters in float64."""
     monkeypatch.setattr(features, "BLOCK", step)
-    monkeypatch.setattr(features, "SHARED_BLOCK", step)
     x = speech_like(3)
     fast = features.log_mel(x, options)
     lifted = x.double() - options.pre_emphasis * torch.nn.functional.pad(x.double()[:, :-1], (1, 0))
