@@ -263,29 +263,37 @@ def bars(
     percent: bool = True,
     label: str = "word error rate, %",
     ax: Axes | None = None,
+    sideways: bool = False,
 ) -> Axes:
     """Grouped bars with intervals: {series: {group: value}}, each series a colour and each group a place.
 
     A value is a number or has .value, .low and .high, as what `asrlab.score.bootstrap` returns. percent=True takes
-    fractions and draws per cent. A series need not have every group.
+    fractions and draws per cent. A series need not have every group. sideways=True lays the bars down, from the top
+    to the bottom: for many groups, or groups with long names.
     """
     groups = list(dict.fromkeys(group for values in series.values() for group in values))
     if not groups:
         raise AsrlabError("bars: no value to draw; pass {series: {group: value}}")
     factor, width = 100 if percent else 1, 0.8 / len(series)
     with style():
-        ax = _axes(ax, 2.8)
+        ax = _axes(ax, 1.2 + 0.3 * len(groups) if sideways else 2.8)
         for k, (name, values) in enumerate(series.items()):
             places = np.array([groups.index(group) for group in values]) + (k - (len(series) - 1) / 2) * width
             heights, low, high = factor * np.array([_interval(value) for value in values.values()]).T
             look = {"color": COLOURS[k % len(COLOURS)], "hatch": HATCHES[k % len(HATCHES)], "edgecolor": "#ffffff66"}
-            ax.bar(places, heights, 0.92 * width, label=name, **look)
+            (ax.barh if sideways else ax.bar)(places, heights, 0.92 * width, label=name, **look)
             if np.any(high > low):
                 spread = np.maximum([heights - low, high - heights], 0)
-                ax.errorbar(places, heights, spread, fmt="none", ecolor=FOREGROUND, elinewidth=1.4, capsize=3)
-        ax.set_xticks(range(len(groups)), groups)
-        ax.set(ylabel=label, ylim=(0, None))
-        ax.grid(axis="y")
+                ends = (heights, places, None, spread) if sideways else (places, heights, spread)
+                ax.errorbar(*ends, fmt="none", ecolor=FOREGROUND, elinewidth=1.4, capsize=3)
+        if sideways:
+            ax.set_yticks(range(len(groups)), groups)
+            ax.invert_yaxis()
+            ax.set(xlabel=label, xlim=(0, None))
+        else:
+            ax.set_xticks(range(len(groups)), groups)
+            ax.set(ylabel=label, ylim=(0, None))
+        ax.grid(axis="x" if sideways else "y")
         ax.set_axisbelow(True)
         if len(series) > 1:
             ax.legend(ncols=min(len(series), 5), loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)

@@ -141,22 +141,26 @@ def test_learning_curves_are_the_log(tmp_path, cut):
     assert len(alone.lines) == 1
 
 
-def test_bars_have_the_heights_and_intervals_given():
+@pytest.mark.parametrize("sideways", [False, True])
+def test_bars_have_the_heights_and_intervals_given(sideways):
     series = {
         "old": {"clean": score.Interval(0.2, 0.1, 0.35), "noise": score.Interval(0.6, 0.5, 0.7)},
         "new": {"noise": score.Interval(0.3, 0.25, 0.4)},
     }
-    ax = plot.bars(series)
+    ax = plot.bars(series, sideways=sideways)
+    across, along = (0, 1) if not sideways else (1, 0)
     drawn = [container for container in ax.containers if hasattr(container, "patches")]
     for (name, values), container in zip(series.items(), drawn, strict=True):
         assert container.get_label() == name
-        assert [bar.get_height() for bar in container] == pytest.approx([100 * v.value for v in values.values()])
-        centres = [bar.get_x() + bar.get_width() / 2 for bar in container]
+        boxes = [(bar.get_xy(), (bar.get_width(), bar.get_height())) for bar in container]
+        assert [size[along] for _, size in boxes] == pytest.approx([100 * v.value for v in values.values()])
+        centres = [corner[across] + size[across] / 2 for corner, size in boxes]
         assert [round(centre) for centre in centres] == [["clean", "noise"].index(group) for group in values]
-    spans = [tuple(part[:, 1]) for container in ax.containers if hasattr(container, "lines")
+    spans = [tuple(part[:, along]) for container in ax.containers if hasattr(container, "lines")
              for part in container.lines[2][0].get_segments()]  # fmt: skip
     assert np.array(spans) == pytest.approx(np.array([(10, 35), (50, 70), (25, 40)]))
-    assert [label.get_text() for label in ax.get_xticklabels()] == ["clean", "noise"]
+    labels = ax.get_yticklabels() if sideways else ax.get_xticklabels()
+    assert [label.get_text() for label in labels] == ["clean", "noise"]
     plain = plot.bars({"only": {"a": 3.0}}, percent=False, label="seconds")
     assert plain.patches[0].get_height() == 3 and not plain.lines and plain.get_legend() is None
 
