@@ -76,3 +76,15 @@ def test_an_odd_file_is_explained(sound_input, content, message):
 def test_a_microphone_that_may_not_be_used_is_explained(sound_input):
     sound_input.get_by_role("button", name="Record").click()
     note(sound_input).get_by_text("hoose a file instead").wait_for()
+
+
+def test_the_microphone_is_recorded(sound_input):
+    sound_input.context.grant_permissions(["microphone"])
+    sound_input.get_by_role("button", name="Record").click()
+    note(sound_input).get_by_text("Speak now").wait_for()
+    sound_input.wait_for_timeout(1500)
+    sound_input.get_by_role("button", name="Stop").click()
+    note(sound_input).get_by_text("microphone: ").wait_for()
+    heard = note(sound_input).inner_text()
+    assert 0.5 < float(heard.split()[1]) < 10 and "silent" not in heard
+    assert sound_input.get_by_role("button", name="Hear it").is_visible()
