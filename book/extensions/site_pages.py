@@ -98,7 +98,7 @@ def mend_markup(app, exception):
 
 
 def setup(app):
-    app.connect("env-updated", affected)
+    app.connect("env-get-updated", affected, priority=900)  # Sphinx has numbered the equations by then
     app.connect("build-finished", mend_markup)
     # Late enough for the theme (priority 501) to have made its buttons.
     app.connect("html-page-context", drop_thebe, priority=900)
