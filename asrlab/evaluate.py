@@ -32,8 +32,7 @@ class Evaluation:
         """`{"wer.WAY": ..., "wer.WAY.low": ..., "wer.WAY.high": ...}`, fractions, as a receipt holds them."""
         found = {}
         for way in self.hypotheses:
-            interval = self.wer(way)
-            found |= {f"wer.{way}": interval.value, f"wer.{way}.low": interval.low, f"wer.{way}.high": interval.high}
+            found |= self.wer(way).as_metrics(f"wer.{way}")
         return {name: value for name, value in found.items() if not math.isnan(value)}
 
     def report(self, examples: int = 3) -> str:

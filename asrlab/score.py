@@ -68,6 +68,15 @@ class Interval:
     low: float
     high: float
 
+    def as_metrics(self, name: str) -> dict[str, float]:
+        """As receipts hold it: `{"NAME": ..., "NAME.low": ..., "NAME.high": ...}`."""
+        return {name: self.value, f"{name}.low": self.low, f"{name}.high": self.high}
+
+    @classmethod
+    def from_metrics(cls, metrics: Mapping[str, float], name: str) -> Interval:
+        """The interval that a receipt's metrics hold under `name`. Raises KeyError if there is none."""
+        return cls(metrics[name], metrics[f"{name}.low"], metrics[f"{name}.high"])
+
 
 @dataclass(frozen=True)
 class Comparison:

@@ -32,7 +32,7 @@ def measure(name: str, corpus: str, recognizer: Recognizer, command: Sequence[st
     for channel, apply in CHANNELS.items():
         hypotheses[channel] = hear_through(recognizer, test, apply)
         rate = score.bootstrap(references, hypotheses[channel])
-        metrics |= {f"wer.{channel}": rate.value, f"wer.{channel}.low": rate.low, f"wer.{channel}.high": rate.high}
+        metrics |= rate.as_metrics(f"wer.{channel}")
         print(f"{name} {channel}: {score.shown(rate)}", flush=True)
     receipt.write(
         results / f"front-end-{name}.json", f"front-end-{name}", shlex.join([*COMMAND, *command]), metrics, hypotheses,

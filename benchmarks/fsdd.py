@@ -123,8 +123,7 @@ def tests(utterances: tuple[Utterance, ...], sample_rate: int) -> Iterator[tuple
 def write(case: Case, path: Path, found: dict, state: str | None, changes: list[str], deep: recipe.Recipe) -> None:
     metrics = {"train.recordings": found["recordings"]}
     for noise, heard in found["heard"].items():
-        rate = score.measure(found["said"], heard)
-        metrics |= {f"wer.{noise}": rate.value, f"wer.{noise}.low": rate.low, f"wer.{noise}.high": rate.high}
+        metrics |= score.measure(found["said"], heard).as_metrics(f"wer.{noise}")
     extra = {"recipe": config.to_dict(deep)} if case.system == "ctc" else {}
     command = shlex.join([*COMMAND, "--systems", case.system, *changes])
     receipt.write(
@@ -144,8 +143,7 @@ def summarise(results: Path, state: str | None) -> Path:
         for system, texts in heard.items():
             rates = {noise: score.measure(_only(said, part), part) for noise, part in texts.items()}
             for noise, rate in rates.items():
-                name = f"{kind}{system}.{noise}"
-                metrics |= {name: rate.value, f"{name}.low": rate.low, f"{name}.high": rate.high}
+                metrics |= rate.as_metrics(f"{kind}{system}.{noise}")
         for (first, one), (second, other) in itertools.combinations(heard.items(), 2):
             if set(one["clean"]) == set(other["clean"]):
                 compared = score.paired_bootstrap(_only(said, one["clean"]), one["clean"], other["clean"])

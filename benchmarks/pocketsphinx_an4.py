@@ -75,10 +75,8 @@ def main() -> None:
             lm.write_arpa(arpa)
             peer("load", dictionary=str(dictionary), lm=str(arpa))
             texts, seconds = recognise(peer, utterances, folder)
-            interval = score.bootstrap(references, texts)
             hypotheses[system] = texts
-            metrics[f"wer.{system}"] = interval.value
-            metrics[f"wer.{system}.low"], metrics[f"wer.{system}.high"] = interval.low, interval.high
+            metrics |= score.bootstrap(references, texts).as_metrics(f"wer.{system}")
             metrics[f"real_time_factor.{system}"] = seconds / sum(u.seconds for u in utterances)
             print(score.format_table(score.by_tag(references, texts, speakers), system), end="\n\n")
     if options.limit is None:

@@ -1,3 +1,5 @@
+"""What the package asks of the machine: torch is tuned, and a user who has done so already is not overruled."""
+
 import os
 import subprocess
 import sys

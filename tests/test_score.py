@@ -21,6 +21,15 @@ def corpus(n=60, vocabulary="abcd", seed=0):
     return {f"u{i}": text(1) for i in range(n)}, {f"u{i}": text(0) for i in range(n)}
 
 
+def test_an_interval_goes_into_a_receipt_and_comes_back():
+    interval = score.Interval(0.2, 0.1, 0.4)
+    metrics = {"wer": 0.5, **interval.as_metrics("wer.beam")}
+    assert metrics == {"wer": 0.5, "wer.beam": 0.2, "wer.beam.low": 0.1, "wer.beam.high": 0.4}
+    assert score.Interval.from_metrics(metrics, "wer.beam") == interval
+    with pytest.raises(KeyError):
+        score.Interval.from_metrics(metrics, "wer")
+
+
 def shuffled(texts, seed=1):
     keys = list(texts)
     random.Random(seed).shuffle(keys)

@@ -83,7 +83,7 @@ def fsdd(kind: str, noise: str = "clean", folder: Path = RESULTS) -> dict[str, I
     for system, name in NAMES.items():
         key = f"{kind}{system}.{noise}"
         if key in metrics:
-            found[name] = Interval(metrics[key], metrics[f"{key}.low"], metrics[f"{key}.high"])
+            found[name] = Interval.from_metrics(metrics, key)
     if not found:
         raise AsrlabError(f"{folder / 'fsdd.json'}: nothing of kind {kind!r} in noise {noise!r}; run benchmarks.fsdd")
     return found
