@@ -12,16 +12,16 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from asrlab import receipt
-from asrlab.batching import Batch
 from asrlab.corpora.scenetalk import grammar
 from asrlab.decode import BeamDecoder, BeamOptions, greedy
-from asrlab.features import FrontEnd
-from asrlab.lm import NGram
+from asrlab.language import NGram
 from asrlab.models import AsrModel
-from asrlab.recipe import Recipe
+from asrlab.scoring import receipt
+from asrlab.signals.features import FrontEnd
 from asrlab.text import CharTokenizer, Tokenizer
-from asrlab.train import make_optimizer, objective, uses_bfloat16
+from asrlab.training.batching import Batch
+from asrlab.training.loop import make_optimizer, objective, uses_bfloat16
+from asrlab.training.recipe import Recipe
 
 UTTERANCES, SECONDS = 6, 5.0  # of one batch
 FRAME = 0.04  # seconds that one invented posterior stands for

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from asrlab.errors import AsrlabError
+from asrlab.core.errors import AsrlabError
 
 DESCRIPTION = "A readable speech recogniser: fetch a corpus, train on it, decode, score, transcribe."
 
@@ -101,7 +101,8 @@ def make_parser() -> argparse.ArgumentParser:
 
 def recipe_help() -> str:
     """The recipes and every field of one, for `asrlab train --help`."""
-    from asrlab import config, recipe
+    from asrlab.core import config
+    from asrlab.training import recipe
 
     lines = ["", f"recipes: {', '.join(recipe.names())}", "", "fields of a recipe, with their defaults:"]
     for name, default, comment in config.fields(recipe.Recipe):
@@ -116,9 +117,11 @@ def prepare(options: argparse.Namespace) -> None:
 
 
 def train(options: argparse.Namespace) -> None:
-    from asrlab import config, receipt, recipe
-    from asrlab.evaluate import evaluate
-    from asrlab.train import train as run_training
+    from asrlab.core import config
+    from asrlab.scoring import receipt
+    from asrlab.scoring.evaluate import evaluate
+    from asrlab.training import recipe
+    from asrlab.training.loop import train as run_training
 
     if "=" in options.recipe:  # `asrlab train epochs=3`: the recipe was left out
         options.changes.insert(0, options.recipe)
@@ -150,9 +153,10 @@ def train(options: argparse.Namespace) -> None:
 
 
 def decode(options: argparse.Namespace) -> None:
-    from asrlab import config, recipe
-    from asrlab.evaluate import evaluate
+    from asrlab.core import config
     from asrlab.recognizer import Recognizer
+    from asrlab.scoring.evaluate import evaluate
+    from asrlab.training import recipe
 
     recognizer = Recognizer.load(options.model)
     if options.corpus is None:
@@ -171,7 +175,7 @@ def decode(options: argparse.Namespace) -> None:
 
 
 def score(options: argparse.Namespace) -> None:
-    from asrlab import score as scoring
+    from asrlab.scoring import score as scoring
     from asrlab.text import normalise
 
     said, heard = read_texts(options.reference), read_texts(options.hypothesis)

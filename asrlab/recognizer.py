@@ -11,15 +11,16 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from asrlab import audio, config
-from asrlab.checkpoint import write_whole
+from asrlab.core import config
+from asrlab.core.errors import AsrlabError
 from asrlab.decode import BeamDecoder, BeamOptions, Hypothesis, Word, greedy
 from asrlab.decode.attention import AttentionBeam, AttentionOptions
-from asrlab.errors import AsrlabError
-from asrlab.features import FrontEnd, FrontEndOptions
-from asrlab.lm import NGram
+from asrlab.language import NGram
 from asrlab.models import AsrModel, ModelOptions
+from asrlab.signals import audio
+from asrlab.signals.features import FrontEnd, FrontEndOptions
 from asrlab.text import PhoneTokenizer, Tokenizer, lexicon_tokens, tokenizer_from_dict
+from asrlab.training.checkpoint import write_whole
 
 CONFIG, WEIGHTS, LANGUAGE = "recognizer.json", "model.safetensors", "lm.arpa"
 FORMAT = 1  # of the files in a recogniser's directory

@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from asrlab.errors import AsrlabError
+from asrlab.core.errors import AsrlabError
 
 BLANK, UNKNOWN, WORD = "<blank>", "<unk>", "▁"
 _APOSTROPHES = str.maketrans(dict.fromkeys("‘’‛ʼʹ′`´＇", "'"))

@@ -13,7 +13,8 @@ import statistics
 import sys
 from pathlib import Path
 
-from asrlab import cli, corpora, receipt, score
+from asrlab import cli, corpora
+from asrlab.scoring import receipt, score
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from asrlab import receipt
 from asrlab.classic import conditions
 from asrlab.classic.systems import NAMES
+from asrlab.scoring import receipt
 
 RESULTS = Path(__file__).parent / "results"
 COMMAND = ["python", "-m", "benchmarks.conditions"]

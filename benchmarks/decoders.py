@@ -32,10 +32,10 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from asrlab import receipt
 from asrlab.decode import BeamDecoder, BeamOptions
-from asrlab.lm import NGram
-from asrlab.score import wer
+from asrlab.language import NGram
+from asrlab.scoring import receipt
+from asrlab.scoring.score import wer
 from asrlab.text import CharTokenizer, SubwordTokenizer, Tokenizer, lexicon_tokens
 from benchmarks.peers import Peer, Seconds, compare, peer_python
 

@@ -24,16 +24,18 @@ from pathlib import Path
 
 import torch
 
-from asrlab import config, corpora, receipt, score
-from asrlab import recipe as recipes
+from asrlab import corpora
+from asrlab.core import config
+from asrlab.core.errors import AsrlabError
 from asrlab.corpora import Corpus, Utterance
-from asrlab.errors import AsrlabError
-from asrlab.evaluate import Evaluation, evaluate
 from asrlab.models import AsrModel
 from asrlab.models.layers import length_mask
-from asrlab.recipe import Recipe
 from asrlab.recognizer import Recognizer
-from asrlab.train import train
+from asrlab.scoring import receipt, score
+from asrlab.scoring.evaluate import Evaluation, evaluate
+from asrlab.training import recipe as recipes
+from asrlab.training.loop import train
+from asrlab.training.recipe import Recipe
 
 RESULTS = Path(__file__).parent / "results"
 RATES = (3e-3, 1e-3)  # peaks of the learning rate that every encoder may choose from

@@ -30,10 +30,10 @@ import torchaudio
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from asrlab import receipt
-from asrlab.errors import AsrlabError
-from asrlab.features import FrontEndOptions, log_mel, mel_filterbank, mfcc
-from asrlab.machine import cores
+from asrlab.core.errors import AsrlabError
+from asrlab.core.machine import cores
+from asrlab.scoring import receipt
+from asrlab.signals.features import FrontEndOptions, log_mel, mel_filterbank, mfcc
 from benchmarks.peers import Peer, compare, peer_python
 
 REQUIREMENTS = ("kaldi-native-fbank==1.23.0", "numpy")

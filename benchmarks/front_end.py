@@ -4,7 +4,7 @@
 
 Writes front-end-scenetalk.json (the book's recogniser on all of its test split, best path) and front-end-an4.json (the
 packaged recogniser on AN4's 130 test recordings of people, beam search with its lexicon and language model): for each
-channel of `asrlab.channels` the error rate with its bootstrap interval, and every hypothesis. With --model it is the
+channel of `signals.channels` the error rate with its bootstrap interval, and every hypothesis. With --model it is the
 recogniser in that directory, trained on AN4, and the receipt has the directory's name: front-end-an4.seed1.json.
 """
 
@@ -14,10 +14,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from asrlab import corpora, receipt, score
-from asrlab.channels import CHANNELS, hear_through
-from asrlab.course import trained
+from asrlab import corpora
+from asrlab.pages.course import trained
 from asrlab.recognizer import BUILT_IN, Recognizer
+from asrlab.scoring import receipt, score
+from asrlab.signals.channels import CHANNELS, hear_through
 
 RESULTS = Path(__file__).parent / "results"
 COMMAND = ["python", "-m", "benchmarks.front_end"]

@@ -20,10 +20,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from asrlab import config, corpora, receipt, recipe, score
+from asrlab import corpora
 from asrlab.classic.systems import NAMES, classify_all, train
 from asrlab.classic.words import with_noise
+from asrlab.core import config
 from asrlab.corpora import Corpus, Utterance, fsdd
+from asrlab.scoring import receipt, score
+from asrlab.training import recipe
 
 RESULTS = Path(__file__).parent / "results"
 NOISE, SNRS = "pink", (20, 10, 5, 0, -5)

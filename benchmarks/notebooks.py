@@ -20,8 +20,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from asrlab import receipt
-from asrlab.errors import AsrlabError
+from asrlab.core.errors import AsrlabError
+from asrlab.scoring import receipt
 
 ROOT = Path(__file__).resolve().parents[1]
 FRESH = {"ASRLAB_CACHE": "asrlab", "NUMBA_CACHE_DIR": "numba"}  # variable -> folder below the temporary one

@@ -21,8 +21,8 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
+from asrlab.core.errors import AsrlabError
 from asrlab.corpora import cache
-from asrlab.errors import AsrlabError
 
 
 class Seconds(float):

@@ -17,8 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from asrlab import corpora, receipt, score
-from asrlab.lm import NGram
+from asrlab import corpora
+from asrlab.language import NGram
+from asrlab.scoring import receipt, score
 from benchmarks.peers import Peer, peer_python
 
 REQUIREMENTS = ("pocketsphinx==5.1.1",)

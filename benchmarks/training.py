@@ -29,12 +29,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from asrlab import receipt
-from asrlab.batching import Batch
-from asrlab.errors import AsrlabError
+from asrlab.core.errors import AsrlabError
 from asrlab.models import AsrModel
-from asrlab.recipe import Recipe
-from asrlab.train import make_optimizer, objective, uses_bfloat16
+from asrlab.scoring import receipt
+from asrlab.training.batching import Batch
+from asrlab.training.loop import make_optimizer, objective, uses_bfloat16
+from asrlab.training.recipe import Recipe
 from benchmarks.peers import Peer, compare, peer_python
 
 REQUIREMENTS = ("speechbrain==1.1.2",)
@@ -58,7 +58,7 @@ def batch_of(shape: str) -> tuple[torch.Tensor, Batch]:
 
 
 class Ours:
-    """Our model and its optimiser; `step` is what `asrlab.train` does between two batches."""
+    """Our model and its optimiser; `step` is what `asrlab.training.loop` does between two batches."""
 
     def __init__(self):
         torch.manual_seed(1)

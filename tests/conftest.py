@@ -22,7 +22,7 @@ def toy_run(tmp_path_factory):
 
     import toy
 
-    from asrlab.train import train
+    from asrlab.training.loop import train
 
     folder = tmp_path_factory.mktemp("toy")
     corpus = toy.corpus(folder, train=48, dev=8, test=8)

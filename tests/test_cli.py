@@ -11,9 +11,13 @@ import pytest
 import toy
 import yaml
 
-from asrlab import audio, cli, config, receipt, recipe, score
+from asrlab import cli
+from asrlab.core import config
 from asrlab.corpora.manifest import save_manifest
 from asrlab.recognizer import Recognizer
+from asrlab.scoring import receipt, score
+from asrlab.signals import audio
+from asrlab.training import recipe
 
 COMMANDS = ("prepare", "train", "decode", "score", "transcribe", "bench")
 
@@ -325,7 +329,7 @@ def test_control_c(asrlab, monkeypatch):
 
 
 def test_an_interrupted_training_goes_on(asrlab, place, tmp_path, monkeypatch):
-    from asrlab import train as training
+    from asrlab.training import loop as training
 
     save, count = training.append_log, []
 

@@ -3,8 +3,13 @@
 import pytest
 from torch import nn
 
-from asrlab import config, corpora, course, receipt, recipe
-from asrlab.errors import AsrlabError
+from asrlab import corpora
+from asrlab.core import config
+from asrlab.core.errors import AsrlabError
+from asrlab.core.sources import PACKAGE
+from asrlab.pages import course
+from asrlab.scoring import receipt
+from asrlab.training import recipe
 
 RECEIPT = course.RESULTS / "scenetalk-las.json"
 GREEDY_CTC = 0.137  # word error rate of the recipe `scenetalk`, CTC without a language model
@@ -28,7 +33,7 @@ def test_it_is_small_and_has_the_three_layers_of_the_listing():
     layers = [type(part) for part in (decoder.embed, decoder.lstm, decoder.out)]
     assert layers == [nn.Embedding, nn.LSTMCell, nn.Linear]
     assert las.model.options.encoder.kind == "lstm"
-    folder = course.PACKAGE / "pretrained" / "scenetalk-las"
+    folder = PACKAGE / "pretrained" / "scenetalk-las"
     assert sum(path.stat().st_size for path in folder.iterdir()) < 5e6
 
 

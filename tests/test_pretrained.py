@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from asrlab import cli, corpora, score
+from asrlab import cli, corpora
 from asrlab.corpora import scenetalk
 from asrlab.recognizer import BUILT_IN, Recognizer
+from asrlab.scoring import score
 
 DATA = Path(os.environ.get("ASRLAB_DATA", "")) / "an4"
 needs_an4 = pytest.mark.skipif(

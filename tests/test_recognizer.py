@@ -12,12 +12,13 @@ import torch
 import toy
 from safetensors.torch import load_file, save_file
 
-from asrlab import audio, score
+from asrlab.core.errors import AsrlabError
 from asrlab.decode import BeamOptions
-from asrlab.errors import AsrlabError
-from asrlab.features import FrontEndOptions
 from asrlab.models import AsrModel
 from asrlab.recognizer import Recognizer
+from asrlab.scoring import score
+from asrlab.signals import audio
+from asrlab.signals.features import FrontEndOptions
 
 RATE = toy.RATE
 

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from asrlab import audio, config
+from asrlab.core import config
 from asrlab.corpora import Corpus, Utterance
-from asrlab.recipe import Recipe
+from asrlab.signals import audio
+from asrlab.training.recipe import Recipe
 
 RATE = 16000
 TONES = {"a": 400.0, "b": 700.0, "c": 1200.0, "d": 2000.0, "e": 3300.0}  # Hz

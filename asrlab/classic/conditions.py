@@ -18,14 +18,15 @@ from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from asrlab import corpora, score
+from asrlab import corpora
 from asrlab.classic import words
 from asrlab.classic.systems import NAMES, classify_all, train
+from asrlab.core.errors import AsrlabError
+from asrlab.core.sources import sources
 from asrlab.corpora import Utterance
 from asrlab.corpora.scenetalk.espeak import ACCENTS
-from asrlab.course import sources
-from asrlab.errors import AsrlabError
-from asrlab.score import Comparison, Interval
+from asrlab.scoring import score
+from asrlab.scoring.score import Comparison, Interval
 
 AXES = {  # axis -> what is changed
     "voice": "the voice",

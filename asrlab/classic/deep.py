@@ -13,16 +13,16 @@ from pathlib import Path
 
 import torch
 
-from asrlab.augment import SpecAugmentOptions
+from asrlab.core.errors import AsrlabError
 from asrlab.corpora import Corpus, Utterance
-from asrlab.errors import AsrlabError
-from asrlab.features import FrontEndOptions
-from asrlab.losses import ctc_loss
 from asrlab.models import EncoderOptions, ModelOptions
-from asrlab.recipe import Recipe
 from asrlab.recognizer import Recognizer
+from asrlab.signals.augment import SpecAugmentOptions
+from asrlab.signals.features import FrontEndOptions
 from asrlab.text import lexicon_tokens
-from asrlab.train import train
+from asrlab.training.loop import train
+from asrlab.training.losses import ctc_loss
+from asrlab.training.recipe import Recipe
 
 SMALL = Recipe(
     dev_split="",
@@ -57,7 +57,7 @@ class DeepWords:
     def train(cls, utterances: Sequence[Utterance], options: DeepOptions | None = None) -> DeepWords:
         """Learn the words of `utterances`, one word each.
 
-        Raises AsrlabError for no utterances, and as `asrlab.train.train`.
+        Raises AsrlabError for no utterances, and as `asrlab.training.loop.train`.
         """
         options = options or DeepOptions()
         if not utterances:

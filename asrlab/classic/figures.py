@@ -9,12 +9,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
-from asrlab import plot, receipt
 from asrlab.classic.conditions import TRAININGS, Results
 from asrlab.classic.systems import NAMES
-from asrlab.course import RESULTS
-from asrlab.errors import AsrlabError
-from asrlab.score import Interval
+from asrlab.core.errors import AsrlabError
+from asrlab.pages import plot
+from asrlab.pages.course import RESULTS
+from asrlab.scoring import receipt
+from asrlab.scoring.score import Interval
 
 ACCENTS = {  # as espeak-ng's own list of voices explains them
     "en-us": "American",

@@ -18,14 +18,14 @@ import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from asrlab import config
-from asrlab.checkpoint import write_whole
 from asrlab.classic.mixtures import Mixtures, Statistics, fit, log_sum
 from asrlab.classic.network import JOINT, Builder, Network
+from asrlab.core import config
+from asrlab.core.errors import AsrlabError
 from asrlab.corpora import Utterance
 from asrlab.decode import Word
-from asrlab.errors import AsrlabError
-from asrlab.features import FrontEnd, FrontEndOptions
+from asrlab.signals.features import FrontEnd, FrontEndOptions
+from asrlab.training.checkpoint import write_whole
 
 PARTS = ("weights", "means", "variances")  # of the mixtures
 CONFIG, WEIGHTS = "gmm_hmm.json", "gmm_hmm.safetensors"

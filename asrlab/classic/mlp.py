@@ -16,8 +16,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from asrlab.classic.pooled import PooledClassifier, PooledOptions, choose, vectors
+from asrlab.core.errors import AsrlabError
 from asrlab.corpora import Utterance
-from asrlab.errors import AsrlabError
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from asrlab.compiled import compiled
-from asrlab.errors import AsrlabError
+from asrlab.core.compiled import compiled
+from asrlab.core.errors import AsrlabError
 
 JOINT = -1  # in place of a density: this state takes no frame
 NOWHERE = -np.inf

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 
-from asrlab import plot
 from asrlab.classic.gmm_hmm import Decoded, GmmHmm
-from asrlab.features import FrontEndOptions, log_mel
+from asrlab.pages import plot
+from asrlab.signals.features import FrontEndOptions, log_mel
 
 CONTRAST = 9.0  # nats below the loudest that are still told apart
 

@@ -16,9 +16,9 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import GridSearchCV, GroupKFold
 
+from asrlab.core.errors import AsrlabError
 from asrlab.corpora import Utterance
-from asrlab.errors import AsrlabError
-from asrlab.features import FrontEnd, FrontEndOptions
+from asrlab.signals.features import FrontEnd, FrontEndOptions
 
 
 @dataclass(frozen=True)

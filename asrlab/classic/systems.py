@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from asrlab.core.errors import AsrlabError
 from asrlab.corpora import Utterance
-from asrlab.errors import AsrlabError
 
 NAMES = {"gmm-hmm": "GMM-HMM", "svm": "SVM", "mlp": "MLP", "ctc": "CNN, CTC"}  # as files call them: as readers see them
 

@@ -22,12 +22,12 @@ import numpy as np
 import soundfile
 
 from asrlab import corpora
+from asrlab.core.errors import AsrlabError
 from asrlab.corpora import Utterance
 from asrlab.corpora.scenetalk.espeak import ACCENTS, SAMPLE_RATE, VARIANTS, Request, speak_all
 from asrlab.corpora.scenetalk.grammar import COLOURS, NUMBERS, draw
 from asrlab.corpora.scenetalk.shard import HELD_OUT, PITCHES, RATES
-from asrlab.effects import add_noise
-from asrlab.errors import AsrlabError
+from asrlab.signals.effects import add_noise
 
 WORDS = (*NUMBERS, *COLOURS)  # twenty
 FOLDER = "words"

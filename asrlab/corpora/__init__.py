@@ -8,8 +8,8 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
+from asrlab.core.errors import AsrlabError
 from asrlab.corpora.base import Corpus, Utterance
-from asrlab.errors import AsrlabError
 
 __all__ = ["Corpus", "Utterance", "cache", "home", "load", "names", "options", "prepare"]
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from asrlab.core.errors import AsrlabError
 from asrlab.corpora.base import Corpus, Utterance, header, hold_out_speakers
 from asrlab.corpora.download import Archive, install
-from asrlab.errors import AsrlabError
 from asrlab.text import normalise
 
 FOLDER = "an4"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from asrlab.errors import AsrlabError
+from asrlab.core.errors import AsrlabError
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Utterance:
 
         Raises AsrlabError naming the file if it is missing, is not audio, or ends before the utterance does.
         """
-        from asrlab import audio
         from asrlab.corpora import shards
+        from asrlab.signals import audio
 
         if self.audio.suffix == ".tar":
             return shards.read(self.audio, self.id, sample_rate)
@@ -82,7 +82,7 @@ def header(path: Path) -> tuple[float, int]:
 
     Raises AsrlabError naming the file if it is missing, is not audio or holds no sample.
     """
-    from asrlab import audio
+    from asrlab.signals import audio
 
     info = audio.info(path)
     if info.frames == 0:

@@ -28,7 +28,7 @@ from typing import BinaryIO
 
 from tqdm import tqdm
 
-from asrlab.errors import AsrlabError
+from asrlab.core.errors import AsrlabError
 
 CHUNK = 1 << 18  # bytes read at a time
 RECORDS = "checksums.json"  # what was fetched before: url -> {"sha256", "bytes"}

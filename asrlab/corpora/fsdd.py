@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from asrlab.core.errors import AsrlabError
 from asrlab.corpora.base import Corpus, Utterance, header
 from asrlab.corpora.download import Archive, install
-from asrlab.errors import AsrlabError
 
 FOLDER = "free-spoken-digit-dataset"
 SAMPLE_RATE = 8000

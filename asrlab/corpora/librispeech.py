@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from asrlab.core.errors import AsrlabError
 from asrlab.corpora.base import Corpus, Utterance, header
 from asrlab.corpora.download import Archive, install
-from asrlab.errors import AsrlabError
 from asrlab.text import normalise
 
 FOLDER = "LibriSpeech"

@@ -20,9 +20,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from asrlab.core.errors import AsrlabError
 from asrlab.corpora.base import Corpus, Utterance, header
 from asrlab.corpora.download import sha256_file
-from asrlab.errors import AsrlabError
 from asrlab.text import normalise
 
 FOLDER = "manifest"

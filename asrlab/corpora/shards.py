@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from asrlab import audio
+from asrlab.core.errors import AsrlabError
 from asrlab.corpora.base import Corpus, Utterance
-from asrlab.errors import AsrlabError
+from asrlab.signals import audio
 
 FOLDER = "shards"
 INDEX = "index.jsonl"

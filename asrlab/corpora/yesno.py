@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from asrlab.core.errors import AsrlabError
 from asrlab.corpora.base import Corpus, Utterance, header
 from asrlab.corpora.download import Archive, install
-from asrlab.errors import AsrlabError
 
 FOLDER = "waves_yesno"
 SAMPLE_RATE = 8000

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from asrlab.compiled import compiled
-from asrlab.decode.align import align, timed_words
+from asrlab.core.compiled import compiled
+from asrlab.core.errors import AsrlabError
+from asrlab.decode.forced import align, timed_words
 from asrlab.decode.hypothesis import Hypothesis, Word, check_log_probs, marks_words, split_words
-from asrlab.errors import AsrlabError
 
 END = 0
 SLACK = 5.0  # nats by which an unfinished text may lag behind the best finished one and still be pursued

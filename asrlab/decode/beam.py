@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from asrlab.decode.align import align, timed_words
+from asrlab.core.errors import AsrlabError
+from asrlab.decode.forced import align, timed_words
 from asrlab.decode.frames import select_frames
 from asrlab.decode.hypothesis import (
     WORD_MARK,
@@ -18,8 +19,7 @@ from asrlab.decode.hypothesis import (
 )
 from asrlab.decode.search import LEXICON, NONE, OPEN, TOKENS, Weights, search, trace
 from asrlab.decode.words import lexicon_trie, open_trie
-from asrlab.errors import AsrlabError
-from asrlab.lm.ngram import UNKNOWN_ID, NGram, NGramArrays, score_sentence
+from asrlab.language.ngram import UNKNOWN_ID, NGram, NGramArrays, score_sentence
 
 #: An LM that says nothing, in the shape that the compiled search wants.
 _NO_LM = NGramArrays(
@@ -110,7 +110,7 @@ class BeamDecoder:
         self._tokens = tuple(tokenizer.tokens)
         self._marked = marks_words(self._tokens)
         if lm is not None and not isinstance(lm, NGram):
-            raise AsrlabError(f"lm is {type(lm).__name__}: pass an asrlab.lm.NGram (NGram.read_arpa reads ARPA files)")
+            raise AsrlabError(f"lm is {type(lm).__name__}: pass an NGram (NGram.read_arpa reads ARPA files)")
         if lexicon is not None:
             if not isinstance(lexicon, Mapping):
                 from asrlab.text import lexicon_tokens

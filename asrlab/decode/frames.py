@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asrlab.compiled import compiled, compiled_inner, compiled_reduction
+from asrlab.core.compiled import compiled, compiled_inner, compiled_reduction
 from asrlab.decode.hypothesis import TOLERANCE
 
 LOWEST = -1e30  # nats: what is less likely is impossible

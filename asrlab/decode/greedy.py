@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from asrlab.decode.align import timed_words
+from asrlab.decode.forced import timed_words
 from asrlab.decode.hypothesis import Hypothesis, check_log_probs, marks_words, split_words
 
 

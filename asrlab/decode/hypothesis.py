@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from asrlab.errors import AsrlabError
+from asrlab.core.errors import AsrlabError
 
 WORD_MARK = "▁"
 TOLERANCE = 1e-3  # nats by which rounding may lift a log-probability above 0

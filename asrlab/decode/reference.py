@@ -21,7 +21,7 @@ import numpy as np
 
 from asrlab.decode.beam import LOWEST_AHEAD, BeamOptions, widened
 from asrlab.decode.hypothesis import WORD_MARK, Hypothesis
-from asrlab.lm.ngram import UNKNOWN_ID, NGram
+from asrlab.language.ngram import UNKNOWN_ID, NGram
 
 IMPOSSIBLE = -math.inf
 

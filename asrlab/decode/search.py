@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asrlab.compiled import compiled, compiled_inner
+from asrlab.core.compiled import compiled, compiled_inner
 from asrlab.decode.frames import keep_best
 from asrlab.decode.words import OUTSIDE, ROOT, child_of, walk
-from asrlab.lm.ngram import END_ID, UNKNOWN_ID, score_word
+from asrlab.language.ngram import END_ID, UNKNOWN_ID, score_word
 
 # Columns of the two tables that hold the nodes; BEAM is a node's position in the beam, or NONE, or FREE.
 PARENT, TOKEN, WORD, PLACE, STATE, CHILD, SIBLING, BEAM = range(8)

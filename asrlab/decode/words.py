@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asrlab.compiled import compiled_inner
+from asrlab.core.compiled import compiled_inner
+from asrlab.core.errors import AsrlabError
 from asrlab.decode.hypothesis import WORD_MARK
-from asrlab.errors import AsrlabError
-from asrlab.lm.ngram import UNKNOWN_ID, NGram
+from asrlab.language.ngram import UNKNOWN_ID, NGram
 
 ROOT, OUTSIDE = 0, -1
 

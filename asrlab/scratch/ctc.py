@@ -20,8 +20,8 @@ from itertools import pairwise, product
 
 import numpy as np
 
-from asrlab.equations import equation
-from asrlab.errors import AsrlabError
+from asrlab.core.equations import equation
+from asrlab.core.errors import AsrlabError
 
 IMPOSSIBLE = -np.inf
 

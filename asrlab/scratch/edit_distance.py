@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from asrlab.equations import equation
-from asrlab.errors import AsrlabError
+from asrlab.core.equations import equation
+from asrlab.core.errors import AsrlabError
 
 
 @equation("edit-distance")

@@ -1,7 +1,7 @@
 """From air pressure to features, one step a function: sampling, frames, Fourier, mel, logarithm, cosine, normalisation.
 
-Everything is NumPy in float64 and says what it does in the order in which the equations say it. `asrlab.features` and
-`asrlab.effects` compute the same faster; the tests hold the two equal.
+Everything is NumPy in float64 and says what it does in the order in which the equations say it. `signals.features` and
+`signals.effects` compute the same faster; the tests hold the two equal.
 
 Symbols, as in the equations:
     x      (N,)    samples of a waveform, in [-1, 1];  R = sample_rate, Hz
@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from asrlab.equations import equation
-from asrlab.errors import AsrlabError
+from asrlab.core.equations import equation
+from asrlab.core.errors import AsrlabError
 
 # --- sounds to try things on ----------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from asrlab.errors import AsrlabError
+from asrlab.core.errors import AsrlabError
 
 
 class Embedding(nn.Module):

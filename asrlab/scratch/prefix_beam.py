@@ -22,8 +22,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asrlab.equations import equation
-from asrlab.errors import AsrlabError
+from asrlab.core.equations import equation
+from asrlab.core.errors import AsrlabError
 from asrlab.scratch.ctc import collapse
 
 IMPOSSIBLE = -math.inf

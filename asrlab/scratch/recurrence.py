@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asrlab.equations import equation
-from asrlab.errors import AsrlabError
+from asrlab.core.equations import equation
+from asrlab.core.errors import AsrlabError
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from itertools import combinations
 
 import numpy as np
 
-from asrlab.equations import equation
-from asrlab.errors import AsrlabError
+from asrlab.core.equations import equation
+from asrlab.core.errors import AsrlabError
 from asrlab.scratch.ctc import IMPOSSIBLE, log_add
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 import traitlets
 
-from asrlab.decode.align import align
-from asrlab.errors import AsrlabError
-from asrlab.listen import sound, spectrogram
+from asrlab.core.errors import AsrlabError
+from asrlab.decode.forced import align
+from asrlab.pages.listen import sound, spectrogram
 from asrlab.recognizer import Recognizer
 from asrlab.scratch.attention import softmax
 from asrlab.text import WORD

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from asrlab.errors import AsrlabError
+from asrlab.core.errors import AsrlabError
 
 try:
     import anywidget

@@ -12,8 +12,8 @@ import traitlets
 from asrlab.classic.conditions import AXES, HOME_RATE, TRAININGS
 from asrlab.classic.figures import ACCENTS
 from asrlab.classic.systems import NAMES
-from asrlab.effects import write_blocks
-from asrlab.errors import AsrlabError
+from asrlab.core.errors import AsrlabError
+from asrlab.signals.effects import write_blocks
 from asrlab.widgets.base import Widget
 
 if TYPE_CHECKING:

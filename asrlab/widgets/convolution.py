@@ -8,8 +8,8 @@ from collections.abc import Iterable
 import numpy as np
 import traitlets
 
-from asrlab.audio import resample
-from asrlab.errors import AsrlabError
+from asrlab.core.errors import AsrlabError
+from asrlab.signals.audio import resample
 from asrlab.widgets.base import Widget
 
 RATE = 8000  # Hz of the sound that the widget carries: enough for speech, half the size

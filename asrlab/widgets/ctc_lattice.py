@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import traitlets
 
-from asrlab.errors import AsrlabError
-from asrlab.listen import sound
+from asrlab.core.errors import AsrlabError
+from asrlab.pages.listen import sound
 from asrlab.widgets.base import Widget
 
 BLANK, OTHERS = "∅", "…"

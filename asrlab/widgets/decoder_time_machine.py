@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import traitlets
 
+from asrlab.core.errors import AsrlabError
 from asrlab.corpora import Utterance
-from asrlab.errors import AsrlabError
-from asrlab.listen import sound, spectrogram
-from asrlab.lm import NGram
+from asrlab.language import NGram
+from asrlab.pages.listen import sound, spectrogram
 from asrlab.recognizer import Recognizer
 from asrlab.scratch.prefix_beam import Table
 from asrlab.widgets.base import Widget

@@ -12,9 +12,9 @@ import numpy as np
 import traitlets
 from IPython.display import display
 
+from asrlab.core.errors import AsrlabError
 from asrlab.decode import Hypothesis
-from asrlab.errors import AsrlabError
-from asrlab.listen import card, sound, spectrogram
+from asrlab.pages.listen import card, sound, spectrogram
 from asrlab.recognizer import SILENCE, Recognizer
 from asrlab.text import PhoneTokenizer
 from asrlab.widgets.base import Widget

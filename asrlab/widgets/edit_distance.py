@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traitlets
 
-from asrlab.errors import AsrlabError
+from asrlab.core.errors import AsrlabError
 from asrlab.widgets.base import Widget
 
 UNITS = ("word", "character")

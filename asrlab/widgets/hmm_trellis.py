@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import traitlets
 
-from asrlab.errors import AsrlabError
-from asrlab.listen import sound, spectrogram
+from asrlab.core.errors import AsrlabError
+from asrlab.pages.listen import sound, spectrogram
 from asrlab.widgets.base import Widget
 
 FRAMES, STATES = (2, 16), (2, 6)  # that the picture has room for

@@ -1,5 +1,5 @@
 // Sound to mel picture, every step adjustable: windows, Fourier transform, triangular filters, logarithm, and back to a
-// sound. The arithmetic is that of asrlab/features.py and asrlab/scratch/front_end.py; tests/widgets/test_mel_explorer.py
+// sound. The arithmetic is that of asrlab/signals/features.py and scratch/front_end.py; tests/widgets/test_mel_explorer.py
 // holds them equal. A picture is computed in slices of a few milliseconds, so that the page never waits for it.
 
 const FLOOR = 1e-8; // least power in a band, as in FrontEndOptions

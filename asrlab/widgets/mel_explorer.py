@@ -11,7 +11,7 @@ import scipy.signal
 import soundfile
 import traitlets
 
-from asrlab.errors import AsrlabError
+from asrlab.core.errors import AsrlabError
 from asrlab.scratch.front_end import sweep, tone
 from asrlab.widgets.base import Widget
 
@@ -22,7 +22,7 @@ SHORTEST = 0.1  # seconds: the longest window and a little more
 class MelExplorer(Widget, module="mel_explorer"):
     """Move the window, the hop, the filters and the logarithm, and see and hear what is left of a sound.
 
-    The arithmetic is that of `asrlab.features` in JavaScript: with a Hann window of 25 ms, a hop of 10 ms, 80 mel
+    The arithmetic is that of `signals.features` in JavaScript: with a Hann window of 25 ms, a hop of 10 ms, 80 mel
     bands, the logarithm and pre-emphasis it draws what `log_mel` returns.
     """
 

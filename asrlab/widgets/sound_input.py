@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 import traitlets
 
-from asrlab.errors import AsrlabError
+from asrlab.core.errors import AsrlabError
 from asrlab.widgets.base import Widget
 
 

@@ -12,8 +12,8 @@ import traitlets
 from IPython.display import display
 
 from asrlab import corpora
+from asrlab.core.errors import AsrlabError
 from asrlab.corpora import Corpus
-from asrlab.errors import AsrlabError
 from asrlab.widgets.base import Widget
 from asrlab.widgets.training_run import AUGMENTATION, SIZES, LabSettings, TrainingRun, as_data, recipe_of
 
@@ -39,7 +39,7 @@ class TrainingCurves(Widget, module="training_lab"):
 class TrainingLab:
     """Controls on the left, what is learned below: show it in Jupyter, choose and press *Start*.
 
-    The training is `asrlab.train.train` on a small part of scenetalk, in a thread of this kernel. While the book is
+    The training is `training.loop.train` on a small part of scenetalk, in a thread of this kernel. While the book is
     built (`ASRLAB_BOOK` is set) the lab shows a recorded run of itself instead, which needs no kernel: see `recorded`.
     """
 

@@ -15,17 +15,18 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from asrlab import corpora, score
-from asrlab.augment import SpecAugmentOptions
-from asrlab.checkpoint import CHECKPOINT
+from asrlab import corpora
+from asrlab.core.errors import AsrlabError
 from asrlab.corpora import Corpus, Utterance
-from asrlab.errors import AsrlabError
-from asrlab.features import FrontEnd
 from asrlab.models import AsrModel, DecoderOptions, EncoderOptions, ModelOptions
-from asrlab.recipe import LanguageOptions, Recipe
-from asrlab.recipe import load as load_recipe
 from asrlab.recognizer import Recognizer
-from asrlab.train import LOG, make_tokenizer, train
+from asrlab.scoring import score
+from asrlab.signals.augment import SpecAugmentOptions
+from asrlab.signals.features import FrontEnd
+from asrlab.training.checkpoint import CHECKPOINT
+from asrlab.training.loop import LOG, make_tokenizer, train
+from asrlab.training.recipe import LanguageOptions, Recipe
+from asrlab.training.recipe import load as load_recipe
 
 SIZES = {"small": (64, 2), "medium": (96, 3), "large": (128, 5)}  # width and blocks of the encoder
 AUGMENTATION = ("none", "masks", "masks and speeds")
@@ -83,7 +84,7 @@ class TrainingRun:
     """One training in a thread of its own.
 
     state      "ready", "running", "pausing", "paused", "stopping", "stopped", "finished" or "failed"
-    lines      the log: a dictionary for each epoch, as `asrlab.train` writes it
+    lines      the log: a dictionary for each epoch, as `asrlab.training.loop` writes it
     snapshots  what the averaged weights made of a few sentences of dev; the newest is of the epoch before the last
                line while training goes on, since the checkpoint of an epoch is written after its line
     message    what went wrong, for the reader, if the state is "failed"

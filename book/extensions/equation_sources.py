@@ -13,7 +13,7 @@ from pathlib import Path
 LINES = 60  # of a passage that a page shows; of a longer one, the statements that fit
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 DEFINITIONS = (*FUNCTIONS, ast.ClassDef)
-MARKS = ("equation", "pytest.mark.equation", "equations.equation", "asrlab.equations.equation")
+MARKS = ("equation", "pytest.mark.equation", "equations.equation", "asrlab.core.equations.equation")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-// Brings the listening cards of asrlab.listen to life: a playhead on the picture, and words that light up while they are
+// Brings the listening cards of asrlab.pages.listen to life: a playhead on the picture, and words that light up while they are
 // said and can be played alone. Without this script a card still has the browser's own audio controls.
 (function () {
   "use strict";

@@ -23,7 +23,7 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell
 from sphinx_external_toc.parsing import parse_toc_yaml
 
-from asrlab.machine import cores
+from asrlab.core.machine import cores
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache" / "execution"  # _config.yml names the same folder

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from statistics import median
 
-from asrlab.course import RESULTS, results
+from asrlab.pages.course import RESULTS, results
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 ACCURACY = ("an4*.json", "pocketsphinx*.json", "scenetalk*.json", "fsdd-[!f]*.json")  # not the few takes of fsdd-few-*

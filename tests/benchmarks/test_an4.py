@@ -2,8 +2,9 @@
 
 import pytest
 
-from asrlab import corpora, receipt
+from asrlab import corpora
 from asrlab.corpora import Corpus, Utterance
+from asrlab.scoring import receipt
 from benchmarks.an4 import summarise
 
 SAID = {"u1": "a b c d", "u2": "e f"}

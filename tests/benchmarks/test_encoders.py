@@ -6,9 +6,11 @@ import pytest
 import torch
 import toy
 
-from asrlab import config, corpora, receipt, score
-from asrlab.errors import AsrlabError
+from asrlab import corpora
+from asrlab.core import config
+from asrlab.core.errors import AsrlabError
 from asrlab.models import AsrModel
+from asrlab.scoring import receipt, score
 from benchmarks import encoders
 
 VOCABULARY = 53  # tokens of scenetalk

@@ -2,8 +2,9 @@
 
 import pytest
 
-from asrlab import corpora, receipt
+from asrlab import corpora
 from asrlab.corpora import Corpus, Utterance
+from asrlab.scoring import receipt
 from benchmarks import fsdd
 
 SPEAKERS = ("ann", "bob")

@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from asrlab.errors import AsrlabError
+from asrlab.core.errors import AsrlabError
 from benchmarks import peers
 
 

@@ -4,9 +4,9 @@ import pytest
 
 from asrlab.classic import conditions, deep, systems, words
 from asrlab.classic.conditions import Condition, ConditionsOptions, Job, Results
+from asrlab.core.errors import AsrlabError
 from asrlab.corpora import Utterance
-from asrlab.errors import AsrlabError
-from asrlab.score import wer
+from asrlab.scoring.score import wer
 
 OPTIONS = ConditionsOptions()
 

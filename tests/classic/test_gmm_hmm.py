@@ -7,15 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asrlab import corpora, score
+from asrlab import corpora
 from asrlab.classic.gmm_hmm import GmmHmm, GmmHmmOptions
 from asrlab.classic.mixtures import Mixtures, Statistics
 from asrlab.classic.network import JOINT, Builder
 from asrlab.classic.pictures import state_path
+from asrlab.core.errors import AsrlabError
 from asrlab.corpora.scenetalk.espeak import Request, speak_all
-from asrlab.errors import AsrlabError
-from asrlab.features import FrontEndOptions
+from asrlab.scoring import score
 from asrlab.scratch import gmm, hmm
+from asrlab.signals.features import FrontEndOptions
 
 FRONT_END = FrontEndOptions("mfcc", n_mels=26, deltas=True)
 PLAIN = GmmHmmOptions(states=3, mixtures=2, iterations=4, silence_states=2)

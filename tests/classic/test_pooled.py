@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from asrlab.classic.pooled import PooledOptions, pool, vectors
+from asrlab.core.errors import AsrlabError
 from asrlab.corpora import Utterance
-from asrlab.errors import AsrlabError
-from asrlab.features import FrontEnd
+from asrlab.signals.features import FrontEnd
 
 
 def test_pool_is_mean_and_spread_of_each_part():

@@ -13,8 +13,8 @@ from sklearn.svm import SVC
 from asrlab.classic.mlp import Mlp, MlpOptions
 from asrlab.classic.pooled import PooledOptions, choose, vectors
 from asrlab.classic.svm import Svm, SvmOptions
+from asrlab.core.errors import AsrlabError
 from asrlab.corpora import Utterance
-from asrlab.errors import AsrlabError
 
 TUNES = {"rise": (300, 900, 2500), "fall": (2500, 900, 300), "hill": (300, 2500, 300)}
 POOLED = PooledOptions(sample_rate=8000)

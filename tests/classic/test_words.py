@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from asrlab.classic import words
-from asrlab.errors import AsrlabError
+from asrlab.core.errors import AsrlabError
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -18,8 +18,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from asrlab.core.errors import AsrlabError
 from asrlab.corpora.download import Archive, fetch, install, unpack
-from asrlab.errors import AsrlabError
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

@@ -7,10 +7,10 @@ import pytest
 import soundfile
 
 from asrlab import corpora
+from asrlab.core.errors import AsrlabError
 from asrlab.corpora.base import Utterance
 from asrlab.corpora.download import sha256_file
 from asrlab.corpora.manifest import ManifestError, load, save_manifest
-from asrlab.errors import AsrlabError
 
 RATE = 16000
 

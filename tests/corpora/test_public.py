@@ -13,10 +13,10 @@ import pytest
 import soundfile
 
 from asrlab import corpora
+from asrlab.core.errors import AsrlabError
 from asrlab.corpora import an4, fsdd, librispeech, speech_commands, yesno
 from asrlab.corpora.base import hold_out_speakers
 from asrlab.corpora.download import Archive
-from asrlab.errors import AsrlabError
 
 
 def recordings(folder):

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from asrlab import corpora
+from asrlab.core.errors import AsrlabError
 from asrlab.corpora import manifest, scenetalk
 from asrlab.corpora.scenetalk import Meaning, Place, Thing, espeak, grammar, shard
-from asrlab.errors import AsrlabError
 from asrlab.text import normalise
 
 SPLITS = ("train", "dev", "test")

@@ -10,11 +10,12 @@ import pytest
 import soundfile
 import webdataset
 
-from asrlab import audio, corpora
-from asrlab.batching import Speech, plan_epoch
+from asrlab import corpora
+from asrlab.core.errors import AsrlabError
 from asrlab.corpora import Utterance, shards
-from asrlab.errors import AsrlabError
+from asrlab.signals import audio
 from asrlab.text import CharTokenizer
+from asrlab.training.batching import Speech, plan_epoch
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from asrlab.core.errors import AsrlabError
 from asrlab.decode.attention import AttentionBeam, AttentionOptions, _empty_paths, _extend, rescore
 from asrlab.decode.hypothesis import Hypothesis
-from asrlab.errors import AsrlabError
 from asrlab.models import AttentionDecoder, DecoderOptions
 
 VOCABULARY, FRAMES = 4, 5

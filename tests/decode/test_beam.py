@@ -10,7 +10,7 @@ import pytest
 
 from asrlab.decode import BeamDecoder, BeamOptions
 from asrlab.decode.reference import ReferenceDecoder
-from asrlab.lm import NGram
+from asrlab.language import NGram
 
 EXACT = {
     "beam": 100_000, "token_threshold": math.inf, "max_tokens": 1000, "beam_threshold": math.inf,

@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 
-from asrlab.batching import Batch
-from asrlab.errors import AsrlabError
+from asrlab.core.errors import AsrlabError
 from asrlab.models import AsrModel, DecoderOptions, EncoderOptions, ModelOptions
-from asrlab.recipe import Recipe
-from asrlab.train import objective
+from asrlab.training.batching import Batch
+from asrlab.training.loop import objective
+from asrlab.training.recipe import Recipe
 
 FEATURES, VOCABULARY, HOLD = 8, 6, 8  # the toy: every token is a vector, held for so many frames
 

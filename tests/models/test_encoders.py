@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from asrlab.errors import AsrlabError
+from asrlab.core.errors import AsrlabError
 from asrlab.models import Encoder, EncoderOptions
 
 KINDS = ("cnn", "lstm", "transformer", "conformer")

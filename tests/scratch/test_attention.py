@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from asrlab.errors import AsrlabError
+from asrlab.core.errors import AsrlabError
 from asrlab.models.decoder import AttentionDecoder, DecoderOptions
 from asrlab.models.layers import SelfAttention
 from asrlab.models.layers import chunk_mask as fast_chunk_mask

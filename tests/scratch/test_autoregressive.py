@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from asrlab import losses
-from asrlab.errors import AsrlabError
+from asrlab.core.errors import AsrlabError
 from asrlab.scratch import autoregressive
+from asrlab.training import losses
 
 END = 0
 

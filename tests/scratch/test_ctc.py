@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from asrlab import losses
-from asrlab.errors import AsrlabError
+from asrlab.core.errors import AsrlabError
 from asrlab.scratch import ctc
+from asrlab.training import losses
 
 # (T, V, target): empty, one token, different and equal neighbours, just feasible, infeasible.
 TINY = [

@@ -7,7 +7,7 @@ import jiwer
 import pytest
 from rapidfuzz.distance import Levenshtein
 
-from asrlab.errors import AsrlabError
+from asrlab.core.errors import AsrlabError
 from asrlab.scratch.edit_distance import align, count_alignments, distance_table, edit_distance, word_error_rate
 
 RANDOM = random.Random(0)

@@ -9,11 +9,11 @@ import scipy.signal
 import torch
 import torchaudio
 
-from asrlab import effects, features
-from asrlab.errors import AsrlabError
-from asrlab.features import FrontEndOptions
+from asrlab.core.errors import AsrlabError
 from asrlab.scratch import front_end as scratch
-from asrlab.segment import frame, segment_speech
+from asrlab.signals import effects, features
+from asrlab.signals.features import FrontEndOptions
+from asrlab.signals.segment import frame, segment_speech
 
 RATE = 16000
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from asrlab.errors import AsrlabError
+from asrlab.core.errors import AsrlabError
 from asrlab.scratch.listing import LSTM, Dense, Embedding, Sequential
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from asrlab.core.errors import AsrlabError
 from asrlab.decode import BeamDecoder, BeamOptions
-from asrlab.errors import AsrlabError
-from asrlab.lm import NGram
+from asrlab.language import NGram
 from asrlab.scratch import prefix_beam as pb
 
 TOKENS = ("<blank>", "▁a", "b", "▁c")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from asrlab.errors import AsrlabError
+from asrlab.core.errors import AsrlabError
 from asrlab.scratch import recurrence as scratch
 
 T, F, D, K = 9, 3, 5, 4

@@ -7,7 +7,7 @@ import pytest
 import torch
 import torchaudio
 
-from asrlab.errors import AsrlabError
+from asrlab.core.errors import AsrlabError
 from asrlab.scratch import transducer
 
 # (T, V, target): nothing to say, one token, doubles, more tokens than frames.

@@ -15,7 +15,7 @@ import equation_sources  # noqa: E402
 import equations  # noqa: E402
 
 FUNCTION = '''\
-from asrlab.equations import equation
+from asrlab.core.equations import equation
 
 @equation("sum", "mean")
 @cached

@@ -5,12 +5,12 @@ import pytest
 import torch
 from node import run_many
 
-from asrlab.errors import AsrlabError
-from asrlab.features import FrontEndOptions
+from asrlab.core.errors import AsrlabError
 from asrlab.models import AsrModel, EncoderOptions, ModelOptions
 from asrlab.models.decoder import DecoderOptions
 from asrlab.recognizer import Recognizer
 from asrlab.scratch.attention import softmax
+from asrlab.signals.features import FrontEndOptions
 from asrlab.text import CharTokenizer
 
 widget = pytest.importorskip("asrlab.widgets.attention_map", reason="anywidget is not installed")

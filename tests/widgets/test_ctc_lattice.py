@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from node import run_many
 
-from asrlab.errors import AsrlabError
+from asrlab.core.errors import AsrlabError
 from asrlab.scratch import ctc, transducer
 
 RANDOM = np.random.default_rng(11)

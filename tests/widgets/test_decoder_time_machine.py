@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from node import run_many
 
-from asrlab.errors import AsrlabError
-from asrlab.lm import NGram
+from asrlab.core.errors import AsrlabError
+from asrlab.language import NGram
 from asrlab.scratch import prefix_beam as pb
 
 TOKENS = ["<blank>", "▁a", "b", "▁c"]

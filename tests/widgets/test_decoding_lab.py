@@ -10,7 +10,7 @@ pytest.importorskip("anywidget", reason="anywidget is not installed; pip install
 
 from node import run_js, run_many
 
-from asrlab.errors import AsrlabError
+from asrlab.core.errors import AsrlabError
 from asrlab.widgets.decoding_lab import BEAMS, DecodingLab
 from asrlab.widgets.sound_input import SoundInput
 

@@ -5,7 +5,7 @@ import random
 import pytest
 from node import run_many
 
-from asrlab.errors import AsrlabError
+from asrlab.core.errors import AsrlabError
 from asrlab.scratch.edit_distance import align, distance_table, edit_distance
 
 RANDOM = random.Random(7)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from node import run_many
 
-from asrlab.errors import AsrlabError
+from asrlab.core.errors import AsrlabError
 from asrlab.scratch import recurrence as scratch
 
 widgets = pytest.importorskip(

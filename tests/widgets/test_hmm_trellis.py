@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from node import run_many
 
-from asrlab.errors import AsrlabError
+from asrlab.core.errors import AsrlabError
 from asrlab.scratch import hmm
 
 widget = pytest.importorskip("asrlab.widgets.hmm_trellis", reason="anywidget is not installed")

@@ -1,4 +1,4 @@
-"""The mel explorer: its JavaScript computes as asrlab.features and asrlab.scratch.front_end do; sounds come back."""
+"""The mel explorer: its JavaScript computes as signals.features and asrlab.scratch.front_end do; sounds come back."""
 
 import base64
 import io
@@ -9,10 +9,10 @@ import soundfile
 import torch
 from node import run_js, run_many
 
-from asrlab import features
-from asrlab.errors import AsrlabError
-from asrlab.features import FrontEndOptions
+from asrlab.core.errors import AsrlabError
 from asrlab.scratch import front_end as scratch
+from asrlab.signals import features
+from asrlab.signals.features import FrontEndOptions
 
 RATE = 16000
 USUAL = {"window": 25, "hop": 10, "shape": "hann", "bands": 80, "scale": "mel", "log": True, "emphasis": 0.97}

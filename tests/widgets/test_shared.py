@@ -6,7 +6,7 @@ import pytest
 from matplotlib import colormaps
 from node import run_js, run_many
 
-from asrlab.errors import AsrlabError
+from asrlab.core.errors import AsrlabError
 
 base = pytest.importorskip("asrlab.widgets.base", reason="anywidget is not installed")
 ANY = "edit_distance"  # the shared text stands in front of every module

@@ -7,9 +7,9 @@ import pytest
 import toy
 from node import run_many
 
-from asrlab.errors import AsrlabError
-from asrlab.evaluate import dev_metrics
-from asrlab.score import errors
+from asrlab.core.errors import AsrlabError
+from asrlab.scoring.evaluate import dev_metrics
+from asrlab.scoring.score import errors
 
 pytest.importorskip("anywidget", reason="anywidget is not installed")
 
@@ -137,7 +137,7 @@ def test_a_subset_is_evenly_spaced(corpus):
 def test_the_player_names_the_epoch_that_is_kept_and_counts_errors():
     logs = [[{"epoch": 1, "dev_wer": 0.5}, {"epoch": 2, "dev_wer": 0.25}, {"epoch": 3, "dev_wer": 0.25}], []]
     assert run_many("training_lab", "bestEpoch", [(log,) for log in logs]) == [3, None]
-    from asrlab.score import align
+    from asrlab.scoring.score import align
 
     pairs = [("draw a red ring", "draw red big thing"), ("a b", "a b"), ("a", "")]
     ops = [[[op.kind, op.reference, op.hypothesis] for op in align(*pair)] for pair in pairs]

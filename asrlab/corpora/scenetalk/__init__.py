@@ -22,14 +22,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from asrlab.core.errors import AsrlabError
+from asrlab.core.machine import cores
 from asrlab.corpora.base import Corpus, Utterance
 from asrlab.corpora.download import publish, sweep, writing
 from asrlab.corpora.scenetalk.espeak import ACCENTS, SAMPLE_RATE, VARIANTS, speak
 from asrlab.corpora.scenetalk.grammar import Meaning, Place, Thing, parse, sentences, vocabulary
 from asrlab.corpora.scenetalk.lexicon import LEXICON
 from asrlab.corpora.scenetalk.shard import UNSEEN_ACCENT, Job, speakers
-from asrlab.errors import AsrlabError
-from asrlab.machine import cores
 
 __all__ = [
     "ACCENTS",

@@ -17,11 +17,11 @@ import sys
 import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 
-from asrlab.errors import AsrlabError
+from asrlab.core.errors import AsrlabError
+from asrlab.core.sources import PACKAGE
 
 SAMPLE_RATE = 16000  # Hz, of what this module returns
 ACCENTS = {  # accent -> the name that the library knows it by
@@ -103,13 +103,11 @@ def speak_all(requests: Iterable[Request]) -> list[Spoken]:
 
 def run_module(module: str, job: bytes) -> bytes:
     """Run `python -m module` with `job` as its input and return its output. Raises AsrlabError with its last words."""
-    root = Path(__file__).parents[
-        3
-    ]  # the child starts here, so that it imports this package and nothing from elsewhere
+    root = PACKAGE.parent  # the child starts here, so that it imports this package and nothing from elsewhere
     done = subprocess.run([sys.executable, "-m", module], input=job, capture_output=True, cwd=root)
     if done.returncode:
         last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
-        raise AsrlabError(last[0].removeprefix("asrlab.errors.AsrlabError: "))
+        raise AsrlabError(last[0].removeprefix("asrlab.core.errors.AsrlabError: "))
     return done.stdout
 
 

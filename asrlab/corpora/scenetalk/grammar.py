@@ -17,7 +17,7 @@ from itertools import product
 from random import Random
 from typing import Any
 
-from asrlab.errors import AsrlabError
+from asrlab.core.errors import AsrlabError
 
 COLOURS = ("red", "blue", "green", "grey", "yellow", "orange", "purple", "pink", "black", "brown")
 SHAPES = ("circle", "square", "triangle", "star", "bar", "heart", "cross", "ring", "moon", "diamond")

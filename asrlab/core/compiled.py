@@ -1,0 +1,59 @@
+"""numba functions whose cache on disk is never out of date."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import cache
+
+from numba import njit
+
+from asrlab.core.sources import PACKAGE
+
+
+@cache
+def _digest() -> str:
+    """A name for the state of all sources that compiled functions may come from.
+
+    They are compiled into one another across files: so it is all files of every folder that has one which imports this.
+    """
+    sources = {path: path.read_bytes() for path in sorted(PACKAGE.rglob("*.py"))}
+    folders = {path.parent for path, text in sources.items() if b"from asrlab.core.compiled import" in text}
+    digest = hashlib.sha256()
+    for path, text in sources.items():
+        if path.parent in folders:
+            digest.update(text)
+    return digest.hexdigest()[:16]
+
+
+def compiled(function: Callable) -> Callable:
+    """`numba.njit(nogil=True)` with a cache on disk: compiled once (some seconds), then loaded.
+
+    numba looks at the file of a function only, and would go on using what it has compiled of a function in another file
+    that has changed since. The cache's file names contain the function's qualified name, so that gets the state of all
+    sources. The cache lies beside the source, or in the user's cache folder if that is read-only; where both are, each
+    process compiles for itself.
+    """
+    return _compiled(function, {})
+
+
+def compiled_inner(function: Callable) -> Callable:
+    """`compiled` for what inner loops call: functions that only read and write the arrays that they are given.
+
+    They count no references. numba's counts are atomic, one for every array that a function gets or reads from a tuple,
+    and took more than half of a beam search. A function that makes an array cannot be compiled so.
+    """
+    return _compiled(function, {"_nrt": False, "no_cpython_wrapper": True})
+
+
+def compiled_reduction(function: Callable) -> Callable:
+    """`compiled_inner` for a sum or a maximum whose order may change, and which holds no NaN: so it is vectorised."""
+    return _compiled(function, {"_nrt": False, "no_cpython_wrapper": True, "fastmath": {"nnan", "nsz", "reassoc"}})
+
+
+def _compiled(function: Callable, options: dict[str, bool]) -> Callable:
+    function.__qualname__ += f"_{_digest()}"
+    try:
+        return njit(cache=True, nogil=True, **options)(function)
+    except RuntimeError:  # nowhere to write
+        return njit(nogil=True, **options)(function)

@@ -1,0 +1,430 @@
+"""Figures in one style that reads on a light and on a dark page: spectrograms, alignments, confusions, curves, bars.
+
+Backgrounds are transparent, lines and letters of middle brightness. No colour has a contrast of 4.5 with white and with
+#121212 at once (4.33 is the best); where letters are to stand out fully, `picture` makes of a figure an SVG inside the
+page, in which they take the page's own text colour.
+
+Every function draws into `ax`, or into a new figure, and returns the Axes. Arrays may be NumPy's or torch's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import io
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
+
+from asrlab.core.errors import AsrlabError
+
+FOREGROUND = "#727b87"  # axes and text: the brightness half-way, in contrast, between white and a dark page
+# Sound is coral and the other modality teal, as in the book. Each has a contrast of 3 with light and dark pages, and
+# any two stay apart for readers with protan-, deuteran- and tritanopia; dashes and hatches say it again without colour.
+SOUND, SENSE = "#d9583a", "#12888e"
+COLOURS = (SOUND, SENSE, "#6a4ce6", "#cf62da", "#8f5a4e")
+DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))
+HATCHES = ("", "//", "..", "xx", "--")
+WIDTH = 7.2  # inches: with 100 dots an inch, the width of a column of text
+
+STYLE = {
+    "axes.edgecolor": FOREGROUND,
+    "axes.facecolor": "none",
+    "axes.labelcolor": FOREGROUND,
+    "axes.prop_cycle": mpl.cycler(color=COLOURS) + mpl.cycler(linestyle=DASHES),
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlecolor": FOREGROUND,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 11,
+    "figure.constrained_layout.use": True,
+    "figure.dpi": 100,
+    "figure.edgecolor": "none",
+    "figure.facecolor": "none",
+    "figure.figsize": (WIDTH, 2.8),
+    "font.size": 10.5,
+    "grid.alpha": 0.3,
+    "grid.color": FOREGROUND,
+    "hatch.linewidth": 0.8,
+    "image.aspect": "auto",
+    "image.cmap": "magma",
+    "image.interpolation": "none",
+    "legend.frameon": False,
+    "legend.labelcolor": FOREGROUND,
+    "lines.linewidth": 1.8,
+    "savefig.facecolor": "none",
+    "savefig.edgecolor": "none",
+    "text.color": FOREGROUND,
+    "xtick.color": FOREGROUND,
+    "xtick.labelcolor": FOREGROUND,
+    "ytick.color": FOREGROUND,
+    "ytick.labelcolor": FOREGROUND,
+}
+
+
+def style() -> AbstractContextManager:
+    """`with plot.style(): ...` draws figures of your own in the course's style; nothing is changed outside."""
+    return mpl.rc_context(STYLE)
+
+
+# --- sound ----------------------------------------------------------------------------------------
+
+
+def waveform(samples: np.ndarray, sample_rate: int, words: Sequence = (), ax: Axes | None = None) -> Axes:
+    """The samples (N,) over time in seconds; a long recording as its lowest and highest sample in each of 1000 slices.
+
+    words  objects with .text, .start and .end (seconds), as in `Hypothesis.words`; written above
+    """
+    samples = _array(samples, 1, "samples")
+    times = np.arange(len(samples)) / sample_rate
+    if len(samples) > 4000:
+        edges = np.linspace(0, len(samples), 1001).astype(int)[:-1]
+        low, high = np.minimum.reduceat(samples, edges), np.maximum.reduceat(samples, edges)
+        times, samples = np.repeat(times[edges], 2), np.stack([low, high], axis=1).ravel()
+    with style():
+        ax = _axes(ax, 1.7)
+        ax.plot(times, samples, color=SOUND, linestyle="-", linewidth=0.8)
+        ax.set(xlabel="time, s", ylabel="amplitude", xlim=(0, times[-1] + 1 / sample_rate))
+        _write_words(ax, words)
+    return ax
+
+
+def spectrogram(
+    features: np.ndarray,
+    hop_seconds: float = 0.01,
+    frequencies: Sequence[float] | None = None,
+    words: Sequence = (),
+    label: str = "mel band",
+    ax: Axes | None = None,
+) -> Axes:
+    """Frames of features (T, F), the lowest band at the bottom, over time in seconds.
+
+    hop_seconds  from one frame to the next
+    frequencies  (F,) centre of each band in Hz, to label the bands with
+    words        objects with .text, .start and .end (seconds), written above
+    label        of the bands, where no frequencies are given
+    """
+    features = _array(features, 2, "features")
+    T, F = features.shape
+    if frequencies is not None and len(frequencies) != F:
+        raise AsrlabError(f"{len(frequencies)} frequencies for F={F} bands; pass one for each band")
+    with style():
+        ax = _axes(ax, 2.6)
+        ax.imshow(features.T, origin="lower", extent=(0, T * hop_seconds, -0.5, F - 0.5))
+        ax.set(xlabel="time, s", ylabel=label)
+        if frequencies is not None:
+            bands = np.unique(np.linspace(0, F - 1, min(F, 6)).round().astype(int))
+            ax.set_yticks(bands, [f"{frequencies[band]:.0f}" for band in bands])
+            ax.set_ylabel("frequency, Hz")
+        _write_words(ax, words)
+    return ax
+
+
+# --- from sound to text ---------------------------------------------------------------------------
+
+
+def alignment(
+    weights: np.ndarray,
+    labels: Sequence[str],
+    hop_seconds: float = 0.04,
+    words: Sequence = (),
+    ax: Axes | None = None,
+) -> Axes:
+    """Which frames each label attends to: weights (U, T) from 0 to 1, one row for each label, the first at the top.
+
+    hop_seconds  from one frame of the encoder's output to the next
+    words        objects with .text, .start and .end (seconds), written above
+    """
+    weights = _array(weights, 2, "weights")
+    U, T = weights.shape
+    if len(labels) != U:
+        raise AsrlabError(f"{len(labels)} labels for weights of the shape ({U}, {T}); pass one for each row")
+    with style():
+        ax = _axes(ax, min(8.0, 0.9 + 0.22 * U))
+        ax.imshow(weights, cmap=_fading(SENSE), vmin=0, vmax=1, extent=(0, T * hop_seconds, U - 0.5, -0.5))
+        ax.set_yticks(range(U), labels)
+        ax.tick_params(axis="y", length=0)
+        ax.set(xlabel="time, s")
+        _write_words(ax, words)
+    return ax
+
+
+def posteriors(
+    probabilities: np.ndarray,
+    tokens: Sequence[str],
+    hop_seconds: float = 0.04,
+    words: Sequence = (),
+    blank: int = 0,
+    threshold: float = 0.1,
+    ax: Axes | None = None,
+) -> Axes:
+    """What a CTC model believes, frame by frame: probabilities (T, V) of the tokens that pass the threshold anywhere.
+
+    Each token is written where it is most probable; the blank is the dotted line.
+    """
+    probabilities = _array(probabilities, 2, "probabilities")
+    T, V = probabilities.shape
+    if len(tokens) != V:
+        raise AsrlabError(f"{len(tokens)} tokens for probabilities of the shape ({T}, {V}); pass one for each column")
+    if probabilities.min() < 0 or probabilities.max() > 1 + 1e-4:
+        low, high = probabilities.min(), probabilities.max()
+        raise AsrlabError(f"probabilities from {low:.3g} to {high:.3g}; pass numbers from 0 to 1, exp(log_probs)")
+    times = (np.arange(T) + 0.5) * hop_seconds
+    with style():
+        ax = _axes(ax, 2.2)
+        shown = [k for k in range(V) if k != blank and probabilities[:, k].max() >= threshold]
+        for i, k in enumerate(shown):
+            colour, peak = COLOURS[i % len(COLOURS)], int(probabilities[:, k].argmax())
+            ax.plot(times, probabilities[:, k], color=colour, linestyle="-", label=tokens[k])
+            ax.annotate(
+                tokens[k], (times[peak], probabilities[peak, k]), (0, 3), textcoords="offset points", ha="center"
+            )
+        ax.plot(times, probabilities[:, blank], color=FOREGROUND, linestyle=":", linewidth=1.2, label=tokens[blank])
+        ax.set(xlabel="time, s", ylabel="probability", xlim=(0, T * hop_seconds), ylim=(0, 1.15), yticks=(0, 0.5, 1))
+        _write_words(ax, words)
+    return ax
+
+
+def confusion(
+    counts: np.ndarray | Sequence, labels: Sequence[str] | None = None, limit: int = 12, ax: Axes | None = None
+) -> Axes:
+    """How often each unit that was said (rows) was heard as each (columns); brighter is a larger share of the row.
+
+    counts  (K, K) with `labels`, or the list of `score.confusions`, of which the `limit` most confused units are
+            drawn ("-" stands for nothing: a deletion's column, an insertion's row)
+    """
+    if not hasattr(counts, "shape"):
+        counts, labels = _matrix(counts, limit)
+    counts = _array(counts, 2, "counts")
+    if labels is None or counts.shape != (len(labels), len(labels)):
+        raise AsrlabError(f"counts of shape {counts.shape} and {len(labels or ())} labels; pass (K, K) and K labels")
+    K = len(labels)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    with style():
+        ax = _axes(ax, min(7.0, 1.4 + 0.4 * K), min(WIDTH, 2.2 + 0.45 * K))
+        image = ax.imshow(np.ma.masked_where(counts == 0, shares), cmap="cividis", vmin=0, vmax=1, aspect="equal")
+        ax.set_xticks(np.arange(K + 1) - 0.5, minor=True)
+        ax.set_yticks(np.arange(K + 1) - 0.5, minor=True)
+        ax.grid(which="minor", linewidth=0.6)
+        ax.set_xticks(range(K), labels, rotation=45 if max(map(len, labels)) > 2 else 0)
+        ax.set_yticks(range(K), labels)
+        ax.tick_params(which="both", length=0)
+        ax.set(xlabel="heard", ylabel="said")
+        for i, j in np.argwhere(counts > 0) if K <= 30 else ():
+            cell = image.cmap(image.norm(shares[i, j]))[:3]
+            ink = max(("#000000", "#ffffff"), key=lambda text: contrast(text, cell))
+            ax.text(j, i, f"{counts[i, j]:g}", ha="center", va="center", color=ink, fontsize=9)
+    return ax
+
+
+# --- numbers --------------------------------------------------------------------------------------
+
+
+def learning_curves(log: str | os.PathLike | Iterable[Mapping], ax: Sequence[Axes] | None = None) -> tuple[Axes, ...]:
+    """Losses, and beside them the error rates in per cent, over the epochs of a training log; returns their Axes.
+
+    log  the path of a JSON-lines file, one object with "epoch" a line, or such objects; whatever ends in "loss", and in
+         "wer" or "cer" (fractions), is drawn. A last line that a kill cut short is left out.
+    """
+    lines = read_log(log) if isinstance(log, str | os.PathLike) else list(log)
+    names = list(dict.fromkeys(name for line in lines for name in line))
+    panels = [[n for n in names if n.endswith("loss")], [n for n in names if n.endswith(("wer", "cer"))]]
+    panels = [panel for panel in panels if panel]
+    if not panels:
+        raise AsrlabError(f"training log of {len(lines)} lines: no loss and no error rate in it; is it another file?")
+    with style():
+        if ax is None:
+            _, ax = plt.subplots(1, len(panels), figsize=(WIDTH if len(panels) > 1 else WIDTH / 2, 2.8))
+        axes = tuple(np.atleast_1d(ax))
+        for panel, part in zip(panels, axes, strict=True):
+            percent = 100 if panel[0].endswith(("wer", "cer")) else 1
+            for name in panel:
+                known = [line for line in lines if line.get(name) is not None]
+                marker = "o" if len(known) == 1 else None
+                part.plot([x["epoch"] for x in known], [percent * x[name] for x in known], marker=marker, label=name)
+            part.set(xlabel="epoch", ylabel="error rate, %" if percent == 100 else "loss, nats", ylim=(0, None))
+            part.grid(axis="y")
+            part.legend()
+    return axes
+
+
+def bars(
+    series: Mapping[str, Mapping[str, object]],
+    percent: bool = True,
+    label: str = "word error rate, %",
+    ax: Axes | None = None,
+    sideways: bool = False,
+) -> Axes:
+    """Grouped bars with intervals: {series: {group: value}}, each series a colour and each group a place.
+
+    A value is a number or has .value, .low and .high, as what `score.bootstrap` returns. percent=True takes
+    fractions and draws per cent. A series need not have every group. sideways=True lays the bars down, from the top
+    to the bottom: for many groups, or groups with long names.
+    """
+    groups = list(dict.fromkeys(group for values in series.values() for group in values))
+    if not groups:
+        raise AsrlabError("bars: no value to draw; pass {series: {group: value}}")
+    factor, width = 100 if percent else 1, 0.8 / len(series)
+    with style():
+        ax = _axes(ax, 1.2 + 0.3 * len(groups) if sideways else 2.8)
+        for k, (name, values) in enumerate(series.items()):
+            places = np.array([groups.index(group) for group in values]) + (k - (len(series) - 1) / 2) * width
+            heights, low, high = factor * np.array([_interval(value) for value in values.values()]).T
+            look = {"color": COLOURS[k % len(COLOURS)], "hatch": HATCHES[k % len(HATCHES)], "edgecolor": "#ffffff66"}
+            (ax.barh if sideways else ax.bar)(places, heights, 0.92 * width, label=name, **look)
+            if np.any(high > low):
+                spread = np.maximum([heights - low, high - heights], 0)
+                ends = (heights, places, None, spread) if sideways else (places, heights, spread)
+                ax.errorbar(*ends, fmt="none", ecolor=FOREGROUND, elinewidth=1.4, capsize=3)
+        if sideways:
+            ax.set_yticks(range(len(groups)), groups)
+            ax.invert_yaxis()
+            ax.set(xlabel=label, xlim=(0, None))
+        else:
+            ax.set_xticks(range(len(groups)), groups)
+            ax.set(ylabel=label, ylim=(0, None))
+        ax.grid(axis="x" if sideways else "y")
+        ax.set_axisbelow(True)
+        if len(series) > 1:
+            ax.legend(ncols=min(len(series), 5), loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
+    return ax
+
+
+def read_log(path: str | os.PathLike) -> list[dict]:
+    """The lines of a training log, JSON lines; a last line without its end is left out (a kill cut it short)."""
+    path, lines = Path(path), []
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise AsrlabError(f"{path}: cannot be read ({error.strerror}); pass the log of a training run") from None
+    for number, line in enumerate(text.splitlines(keepends=True), start=1):
+        try:
+            if line.strip():
+                lines.append(json.loads(line))
+        except ValueError as error:
+            if line.endswith("\n"):
+                raise AsrlabError(f"{path}:{number}: no JSON ({error}); each line is one object") from None
+    return lines
+
+
+# --- into the page --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure as SVG inside the page; a notebook shows it when a cell ends in one."""
+
+    svg: str
+
+    def _repr_html_(self) -> str:
+        return self.svg
+
+
+def picture(ax: Axes, alt: str) -> Picture:
+    """The figure of an Axes as inline SVG whose letters and axes have the page's text colour, and close the figure.
+
+    alt  what one would see, for readers who cannot
+
+    The same figure gives the same text, so that a rebuilt page does not change.
+    """
+    figure = ax.figure
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "asrlab"}):
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    plt.close(figure)
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
+    svg = re.sub(re.escape(FOREGROUND), "currentColor", svg, flags=re.IGNORECASE)
+    svg = re.sub(r"(\d\.\d\d)\d+", r"\1", svg)  # a hundredth of a point is enough
+    # Ids of two figures on one page must not meet.
+    key = "f" + hashlib.sha256(svg.encode()).hexdigest()[:10]
+    svg = re.sub(r'\bid="([^"]+)"', rf'id="{key}-\1"', svg)
+    svg = re.sub(r'(url\(#|href="#)', rf"\1{key}-", svg)
+    inches = figure.get_size_inches()
+    head = (
+        f'<svg role="img" aria-label="{html.escape(alt)}" viewBox="0 0 {72 * inches[0]:g} {72 * inches[1]:g}"'
+        f' style="width:{100 * inches[0]:.0f}px;max-width:100%;height:auto;background:none"'
+        ' xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
+    )
+    return Picture(head + svg[svg.index(">") + 1 :].strip())
+
+
+def contrast(first: object, second: object) -> float:
+    """WCAG 2.2's contrast ratio of two colours, 1 to 21: text needs 4.5, lines and large text 3."""
+    bright, dark = sorted((_luminance(first), _luminance(second)), reverse=True)
+    return (bright + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour: object) -> float:
+    rgb = np.array(to_rgb(colour))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
+
+
+# --- parts ----------------------------------------------------------------------------------------
+
+
+def _axes(ax: Axes | None, height: float, width: float = WIDTH) -> Axes:
+    return plt.subplots(figsize=(width, height))[1] if ax is None else ax
+
+
+def _array(values: object, dimensions: int, name: str) -> np.ndarray:
+    """As NumPy, also from a GPU or with a gradient; of the right shape, not empty, finite."""
+    if hasattr(values, "detach"):
+        values = values.detach().float().cpu().numpy()
+    values = np.asarray(values)
+    if values.ndim != dimensions or values.size == 0:
+        raise AsrlabError(f"{name} have the shape {values.shape}; pass {dimensions} dimensions, none of them empty")
+    if not np.all(np.isfinite(values)):
+        raise AsrlabError(f"{name} of the shape {values.shape} hold NaN or infinity; mend them before drawing")
+    return values
+
+
+def _fading(colour: str) -> LinearSegmentedColormap:
+    """From nothing at 0 to the colour at 1, so that the page shows where nothing is."""
+    rgb = to_rgb(colour)
+    return LinearSegmentedColormap.from_list("fading", [(*rgb, 0.0), (*rgb, 1.0)])
+
+
+def _write_words(ax: Axes, words: Sequence) -> None:
+    """Words above their time, with a tick where each begins and ends."""
+    for word in words:
+        for edge in (word.start, word.end):
+            ax.axvline(edge, color=FOREGROUND, linestyle=":", linewidth=0.8)
+        middle = (word.start + word.end) / 2
+        ax.text(middle, 1.02, word.text, transform=ax.get_xaxis_transform(), ha="center", va="bottom")
+
+
+def _matrix(confusions: Sequence, limit: int) -> tuple[np.ndarray, list[str]]:
+    """Counts between the most confused units of a list of `Confusion`, and their names."""
+    weight: dict[str | None, int] = {}
+    for pair in confusions:
+        for unit in {pair.reference, pair.hypothesis}:
+            weight[unit] = weight.get(unit, 0) + (pair.count if pair.reference != pair.hypothesis else 0)
+    most = sorted(weight, key=lambda unit: (-weight[unit], unit is None, unit or ""))[:limit]
+    units = sorted(most, key=lambda unit: (unit is None, unit or ""))
+    if not units:
+        raise AsrlabError("confusion: no pair to draw; nothing was confused")
+    counts = np.zeros((len(units), len(units)), dtype=int)
+    for pair in confusions:
+        if pair.reference in units and pair.hypothesis in units:
+            counts[units.index(pair.reference), units.index(pair.hypothesis)] += pair.count
+    return counts, ["-" if unit is None else unit for unit in units]
+
+
+def _interval(value: object) -> tuple[float, float, float]:
+    """(value, low, high); a bare number is its own interval."""
+    if hasattr(value, "value"):
+        return value.value, value.low, value.high
+    return float(value), float(value), float(value)

@@ -1,0 +1,93 @@
+"""New training data from old: SpecAugment hides parts of the features, speed perturbation plays faster or slower.
+
+Both are batched, run on the device of their input and are reached from `features` too.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+import torch
+import torchaudio.transforms
+from torch import Tensor, nn
+
+from asrlab.core.errors import AsrlabError
+
+
+@dataclass(frozen=True)
+class SpecAugmentOptions:
+    """How much SpecAugment hides (Park et al. 2019, with the adaptive masks of Park et al. 2020)."""
+
+    time_masks: int = 10  # stretches of frames hidden in each utterance
+    time_fraction: float = 0.05  # longest stretch, as a fraction of the utterance's own frames
+    freq_masks: int = 2  # bands of features hidden in each utterance
+    freq_width: int = 27  # widest band, in features
+    value: float = 0.0  # what hidden cells become; 0 is the mean of normalised features
+
+    def __post_init__(self):
+        if not 0 <= self.time_fraction <= 1:
+            raise AsrlabError(f"time_fraction={self.time_fraction}: give a fraction between 0 and 1")
+        for name in ("time_masks", "freq_masks", "freq_width"):
+            if getattr(self, name) < 0:
+                raise AsrlabError(f"{name}={getattr(self, name)}: give 0 or more")
+
+
+def spec_augment(
+    features: Tensor,
+    lengths: Tensor,
+    options: SpecAugmentOptions = SpecAugmentOptions(),
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Hide random stretches of time and bands of features, other ones in each utterance: (B, T, F), (B,) -> (B, T, F).
+
+    Widths are uniform from 0 to the widest, places uniform where they fit. `generator` lives on the features' device.
+    """
+    lengths = lengths.to(features.device)
+    widest_time = (lengths * options.time_fraction).long()
+    bands = torch.full_like(lengths, features.shape[2])
+    widest_band = bands.clamp(max=options.freq_width)
+    hidden_time = _random_spans(features.shape[1], lengths, widest_time, options.time_masks, generator)
+    hidden_band = _random_spans(features.shape[2], bands, widest_band, options.freq_masks, generator)
+    inside = torch.arange(features.shape[1], device=features.device) < lengths[:, None]
+    hidden = (hidden_time[:, :, None] | hidden_band[:, None, :]) & inside[:, :, None]
+    return features.masked_fill(hidden, options.value)
+
+
+def speed_perturb(waveforms: Tensor, factor: float, sample_rate: int) -> Tensor:
+    """Play `factor` times as fast, pitch and all: (..., N) -> (..., ceil(N / factor)), zeros beyond an end stay zeros.
+
+    The factor is taken to the nearest fraction with a denominator of at most 100. Ko et al. 2015 use 0.9, 1.0 and 1.1.
+    """
+    speed = _speed(factor, sample_rate)
+    if speed == 1:
+        return waveforms
+    resampler = _resampler(speed.numerator, speed.denominator, waveforms.device, waveforms.dtype)
+    return resampler(waveforms)
+
+
+def speed_lengths(lengths: Tensor, factor: float, sample_rate: int) -> Tensor:
+    """How many samples speed_perturb makes of so many: (B,) -> (B,), ceil(lengths / factor)."""
+    speed = _speed(factor, sample_rate)
+    return -torch.div(-lengths * speed.denominator, speed.numerator, rounding_mode="floor")
+
+
+def _speed(factor: float, sample_rate: int) -> Fraction:
+    if not 0.1 <= factor <= 10:
+        raise AsrlabError(f"factor={factor}: give a speed between 0.1 and 10")
+    return Fraction(round(sample_rate * factor), sample_rate).limit_denominator(100)
+
+
+@lru_cache(maxsize=64)
+def _resampler(source: int, target: int, device: torch.device, dtype: torch.dtype) -> nn.Module:
+    """Computing the filter costs more than using it: keep it."""
+    with torch.inference_mode(False):
+        return torchaudio.transforms.Resample(source, target, dtype=dtype).to(device)
+
+
+def _random_spans(size: int, limits: Tensor, widest: Tensor, count: int, generator: torch.Generator | None) -> Tensor:
+    """(B, size) boolean: `count` random spans a row, each at most `widest` (B,) wide and within `limits` (B,)."""
+    draws = torch.rand(2, len(limits), count, generator=generator, device=limits.device)
+    width = (draws[0] * (widest[:, None] + 1)).long()
+    start = (draws[1] * (limits[:, None] - width + 1)).long()
+    at = torch.arange(size, device=limits.device)[None, :, None]
+    return ((at >= start[:, None]) & (at < (start + width)[:, None])).any(dim=-1)

@@ -1,0 +1,173 @@
+"""Where a training stands, and how it is written down so that a kill at any moment loses one epoch at most."""
+
+import contextlib
+import json
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from asrlab.core import config
+from asrlab.core.errors import AsrlabError
+from asrlab.models import AsrModel
+from asrlab.training.recipe import Recipe
+
+CHECKPOINT = "checkpoint.safetensors"
+PLAIN = ("best_wer", "best_epoch", "epoch", "step", "stopped", "spoken", "corpus")  # what of a State is no tensor
+
+
+@dataclass
+class State:
+    """Where training stands: the epoch, the optimiser's memory, the averaged weights and the best of them so far."""
+
+    model: AsrModel
+    optimizer: torch.optim.Optimizer
+    average: dict[str, Tensor]
+    best: dict[str, Tensor]
+    best_wer: float = math.inf
+    best_epoch: int = 0
+    epoch: int = 0
+    step: int = 0
+    stopped: bool = False
+    spoken: list[list[int]] | None = None  # the pronunciations of each utterance's words, once they were chosen
+    corpus: str = ""  # digest of what is trained on
+
+    @classmethod
+    def fresh(cls, model: AsrModel, optimizer: torch.optim.Optimizer, corpus: str = "") -> "State":
+        def copy() -> dict[str, Tensor]:
+            return {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+        return cls(model, optimizer, copy(), copy(), corpus=corpus)
+
+    def average_in(self, model: AsrModel, decay: float) -> None:
+        """Move the running average a step towards the weights; early on it forgets faster."""
+        self.step += 1
+        decay = min(decay, self.step / (self.step + 10))
+        weights = [value.detach() for value in model.state_dict().values()]
+        torch._foreach_lerp_(list(self.average.values()), weights, 1 - decay)
+
+    def averaged(self, model: AsrModel) -> "_Swapped":
+        """A context in which the model has the averaged weights and is in evaluation mode."""
+        return _Swapped(model, self.average)
+
+    def keep_best(self, model: AsrModel, dev_wer: float | None, patience: int) -> None:
+        """Keep the weights that the model has now if they are the best so far, or if there is no measure of that."""
+        if dev_wer is None or dev_wer <= self.best_wer:
+            self.best = {name: value.detach().clone() for name, value in model.state_dict().items()}
+            self.best_epoch = self.epoch
+            self.best_wer = math.inf if dev_wer is None else dev_wer
+        self.stopped = bool(patience) and self.epoch - self.best_epoch >= patience
+
+    def load_best(self, model: AsrModel) -> None:
+        model.load_state_dict(self.best)
+
+    def save(self, run: Path, recipe: Recipe) -> None:
+        """Write the checkpoint whole or not at all. Raises AsrlabError if the disk is full; the last one stays."""
+        tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
+        tensors |= {f"average.{k}": v for k, v in self.average.items()}
+        tensors |= {f"best.{k}": v for k, v in self.best.items()}
+        for i, memory in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{i}.{k}": v for k, v in memory.items()}
+        plain = {name: getattr(self, name) for name in PLAIN}
+        metadata = {"state": json.dumps(plain), "recipe": json.dumps(config.to_dict(recipe))}
+        tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
+        write_whole(run / CHECKPOINT, lambda part: part.write_bytes(save(tensors, metadata)))
+
+    def restore(self, run: Path, recipe: Recipe) -> None:
+        """Go on from the checkpoint in `run`. Raises AsrlabError if it is damaged, or of another recipe or corpus."""
+        path = run / CHECKPOINT
+        try:
+            with safe_open(path, framework="pt") as file:
+                metadata = file.metadata() or {}
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
+            before, plain = json.loads(metadata["recipe"]), json.loads(metadata["state"])
+        except (SafetensorError, OSError) as error:
+            raise AsrlabError(f"{path}: damaged, or no checkpoint ({error}); delete it to start anew") from error
+        except (KeyError, ValueError) as error:
+            raise AsrlabError(
+                f"{path}: not a checkpoint of asrlab; use another directory, or delete it to start anew"
+            ) from error
+        now = json.loads(json.dumps(config.to_dict(recipe)))
+        changed = _first_difference(before, now)
+        if changed:
+            raise AsrlabError(
+                f"{path}: made with another recipe ({changed}); use another directory, or --restart to start anew"
+            )
+        if plain.get("corpus") != self.corpus:
+            raise AsrlabError(
+                f"{path}: made from other utterances of the corpus than there are now; put the corpus back as it was, "
+                "use another directory, or --restart to start anew"
+            )
+        parts: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "best": {}, "optimizer": {}}
+        for key, value in tensors.items():
+            part, _, name = key.partition(".")
+            parts[part][name] = value
+        try:
+            self._put_back(parts)
+        except (RuntimeError, KeyError, ValueError) as error:
+            raise AsrlabError(
+                f"{path}: made with this recipe, but its weights do not fit: did the corpus change? "
+                "Use another directory, or --restart to start anew"
+            ) from error
+        for name, value in plain.items():
+            setattr(self, name, value)
+
+    def _put_back(self, parts: Mapping[str, Mapping[str, Tensor]]) -> None:
+        device = next(self.model.parameters()).device
+        self.model.load_state_dict(parts["model"])
+        self.average = {k: parts["average"][k].to(device) for k in self.average}
+        self.best = {k: parts["best"][k].to(device) for k in self.best}
+        memory: dict[int, dict[str, Tensor]] = {}
+        for key, value in parts["optimizer"].items():
+            index, _, name = key.partition(".")
+            memory.setdefault(int(index), {})[name] = value
+        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": memory})
+
+
+class _Swapped:
+    """The model with other weights, in evaluation mode, for a while."""
+
+    def __init__(self, model: AsrModel, weights: Mapping[str, Tensor]):
+        self.model, self.weights = model, weights
+
+    def __enter__(self) -> None:
+        self.own = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+        self.model.load_state_dict(self.weights)
+        self.model.eval()
+
+    def __exit__(self, *_: object) -> None:
+        self.model.load_state_dict(self.own)
+        self.model.train()
+
+
+def write_whole(path: Path, write: Callable[[Path], None]) -> None:
+    """Write a file beside `path`, then give it its name: a kill leaves the old one or the new one, never a half."""
+    beside = path.with_name(path.name + ".part")
+    try:
+        write(beside)
+        with open(beside, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except (OSError, SafetensorError) as error:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise AsrlabError(f"{path}: cannot be written ({error}); make room or choose another directory") from error
+
+
+def _first_difference(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> str | None:
+    for key in {**now, **before}:
+        old, new = before.get(key), now.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            inner = _first_difference(old, new, f"{prefix}{key}.")
+            if inner:
+                return inner
+        elif old != new:
+            return f"{prefix}{key} was {old!r} and is {new!r}"
+    return None

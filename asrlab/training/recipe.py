@@ -1,0 +1,96 @@
+"""A recipe: everything that decides what is trained and how. One typed dataclass; YAML files hold the named ones."""
+
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from asrlab import corpora
+from asrlab.core import config
+from asrlab.core.errors import AsrlabError
+from asrlab.corpora import Corpus
+from asrlab.decode import BeamOptions
+from asrlab.models import ModelOptions
+from asrlab.signals.augment import SpecAugmentOptions
+from asrlab.signals.features import FrontEndOptions
+
+
+@dataclass(frozen=True)
+class LanguageOptions:
+    order: int = 0  # order of the word n-gram trained on the training texts, 0: no language model
+    lexicon: bool = False  # allow only words of the lexicon, or of the training texts where the corpus has none
+
+
+@dataclass(frozen=True)
+class Recipe:
+    corpus: str = "scenetalk"  # a corpus by name, or the path of a manifest or folder of your own
+    corpus_options: dict[str, Any] = field(default_factory=dict)  # passed on to the corpus, e.g. {dev_speakers: 8}
+    train_splits: tuple[str, ...] = ("train",)  # what to learn from
+    dev_split: str = "dev"  # what chooses the epoch to keep, empty: keep the last one
+    test_split: str = "test"  # what the final figures are measured on
+    tokenizer: str = "char"  # char, char-initial (a word's first letter marked), word, subword or phone
+    subwords: int = 100  # how many tokens a subword tokenizer has
+    front_end: FrontEndOptions = field(default_factory=FrontEndOptions)
+    spec_augment: SpecAugmentOptions = field(default_factory=SpecAugmentOptions)
+    model: ModelOptions = field(default_factory=ModelOptions)
+    beam: BeamOptions = field(default_factory=BeamOptions)
+    language: LanguageOptions = field(default_factory=LanguageOptions)
+    consistency: float = 0.0  # weight of the disagreement of two differently masked copies (CR-CTC), 0: one copy
+    speeds: tuple[float, ...] = (1.0,)  # each time an utterance is heard it is spoken at one of these speeds
+    realign_epochs: int = 0  # so often the model says which pronunciations it hears (first: chance), 0: the first
+    epochs: int = 40  # passes over the training data
+    batch_seconds: float = 60.0  # padded sound in one batch, over all processes together
+    learning_rate: float = 2e-3  # peak of the learning rate
+    warmup_epochs: float = 3.0  # epochs over which it climbs there, then it falls to zero along a cosine
+    weight_decay: float = 1e-2  # AdamW's pull of the weight matrices towards zero
+    clip: float = 5.0  # longest gradient, in Euclidean norm
+    average_epochs: float = 3.0  # the weights that count are a running average over about so many epochs
+    patience: int = 0  # stop when dev WER has not improved for so many epochs, 0: never
+    precision: str = "auto"  # float32, bfloat16, or auto: bfloat16 where this device multiplies it faster
+    compile: bool = False  # torch.compile the model: pays on a GPU, and on a CPU with a C++ compiler
+    keep_audio: bool = True  # hold the training audio in memory, false: read it in every epoch
+    workers: int = 0  # processes that read audio ahead
+    seed: int = 1  # decides initial weights, order, augmentation and dropout
+
+    def __post_init__(self):
+        above_zero = ("epochs", "batch_seconds", "learning_rate", "clip", "average_epochs")
+        from_zero = ("warmup_epochs", "weight_decay", "patience", "workers", "realign_epochs", "consistency")
+        wrong = [name for name in above_zero if getattr(self, name) <= 0]
+        wrong += [name for name in from_zero if getattr(self, name) < 0]
+        if wrong:
+            raise AsrlabError(f"{wrong[0]}={getattr(self, wrong[0])}: give a larger number")
+        if self.consistency and not self.model.ctc_weight:
+            raise AsrlabError(f"consistency={self.consistency}: it compares CTC outputs; give model.ctc_weight above 0")
+        if not self.speeds or not all(0.1 <= speed <= 10 for speed in self.speeds):
+            raise AsrlabError(f"speeds={self.speeds}: give one or more factors from 0.1 to 10, such as 1.0")
+        if self.precision not in ("auto", "float32", "bfloat16"):
+            raise AsrlabError(f"precision={self.precision!r}: choose auto, float32 or bfloat16")
+
+
+def names() -> tuple[str, ...]:
+    """The recipes that come with the package."""
+    return tuple(sorted(p.name[:-5] for p in _folder().iterdir() if p.name.endswith(".yaml")))
+
+
+def load(name: str) -> Recipe:
+    """A recipe by name, or from a YAML file by its path. Raises AsrlabError naming what is there."""
+    if name in names():
+        return config.load_yaml(Recipe, str(_folder() / f"{name}.yaml"))
+    if not Path(name).suffix:
+        raise AsrlabError(f"recipe {name!r}: there are {', '.join(names())}; or give the path of a YAML file")
+    return config.load_yaml(Recipe, name)
+
+
+def load_corpus(recipe: Recipe) -> Corpus:
+    """The corpus of a recipe: by name, or your own by the path of a manifest or folder. Raises AsrlabError."""
+    if recipe.corpus in corpora.names():
+        return corpora.load(recipe.corpus, **recipe.corpus_options)
+    if not Path(recipe.corpus).expanduser().exists():
+        raise AsrlabError(
+            f"corpus {recipe.corpus!r}: no such manifest or folder, nor one of {', '.join(corpora.names())}"
+        )
+    return corpora.load("manifest", recipe.corpus, **recipe.corpus_options)
+
+
+def _folder():
+    return resources.files("asrlab") / "recipes"

@@ -1,0 +1,154 @@
+"""Options: what is written comes back, what is wrong is told by name, and every field has its one comment."""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from asrlab.core import config
+from asrlab.core.errors import AsrlabError
+from asrlab.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Inner:
+    width: int = 3  # how wide
+    rate: float = 0.5  # how fast, from 0
+
+    def __post_init__(self):
+        if self.rate < 0:
+            raise AsrlabError(f"rate={self.rate}: give 0 or more")
+
+
+@dataclass(frozen=True)
+class Outer:
+    name: str = "x"  # what it is called
+    flag: bool = False  # whether
+    limit: float | None = None  # at most, None: no limit
+    sizes: tuple[int, ...] = (1, 2)  # one after the other
+    inner: Inner = field(default_factory=Inner)
+    free: dict[str, Any] = field(default_factory=dict)  # anything: # and : may stand here
+
+
+FULL = {
+    "name": "y", "flag": True, "limit": 2.5, "sizes": [4, 5], "inner": {"width": 7, "rate": 1.0}, "free": {"a": [1]}
+}  # fmt: skip
+
+
+def test_there_and_back():
+    built = config.from_dict(Outer, FULL)
+    assert built == Outer("y", True, 2.5, (4, 5), Inner(7, 1.0), {"a": [1]})
+    assert config.from_dict(Outer, config.to_dict(built)) == built
+    assert config.from_dict(Outer, json.loads(json.dumps(config.to_dict(built)))) == built
+    assert config.from_dict(Outer, {}) == Outer()
+    whole = config.from_dict(Outer, {"inner": Inner(9), "limit": 2})
+    assert whole.inner.width == 9
+    assert isinstance(whole.limit, float)
+
+
+@pytest.mark.parametrize("suffix", ["yaml", "json"])
+def test_files(tmp_path, suffix):
+    path = tmp_path / f"o.{suffix}"
+    path.write_text(json.dumps(FULL))  # JSON is YAML too
+    load = config.load_yaml if suffix == "yaml" else config.load_json
+    assert load(Outer, path) == config.from_dict(Outer, FULL)
+
+
+def test_numbers_as_people_write_them(tmp_path):
+    path = tmp_path / "o.yaml"
+    path.write_text("inner: {rate: 1e-3}\nlimit: 1e3\n")
+    assert config.load_yaml(Outer, path) == Outer(inner=Inner(rate=1e-3), limit=1000.0)
+    path.write_text("")
+    assert config.load_yaml(Outer, path) == Outer()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("nme: y", r"unknown key 'nme'; Outer has name, flag, limit"),
+        ("inner: {wdth: 3}", r"inner: unknown key 'wdth'; Inner has width, rate"),
+        ("inner: 3", r"inner: 3 is not a mapping"),
+        ("inner: {width: 3.5}", r"inner.width=3.5: expected int"),
+        ("inner: {width: true}", r"inner.width=True: expected int"),
+        ("inner: {rate: fast}", r"inner.rate='fast': expected float"),
+        ("inner: {rate: .nan}", r"inner.rate=nan: expected float"),
+        ("inner: {rate: -1}", r"rate=-1.0: give 0 or more"),
+        ("flag: 1", r"flag=1: expected bool"),
+        ("name: 3", r"name=3: expected str"),
+        ("sizes: 3", r"sizes=3: expected a list, such as \[3\]"),
+        ("sizes: [3, x]", r"sizes='x': expected int"),
+        ("free: [3]", r"free=\[3\]: expected dict"),
+        ("- 3", r"is not a mapping"),
+        ("a: [", r"not a YAML file: while parsing"),
+    ],
+)
+def test_mistakes_name_file_key_and_value(tmp_path, text, message):
+    path = tmp_path / "o.yaml"
+    path.write_text(text)
+    with pytest.raises(AsrlabError, match=rf"^{path}: .*{message}"):
+        config.load_yaml(Outer, path)
+
+
+def test_files_that_are_none(tmp_path):
+    with pytest.raises(AsrlabError, match=rf"{tmp_path}/no.yaml: cannot be read \(No such file"):
+        config.load_yaml(Outer, tmp_path / "no.yaml")
+    with pytest.raises(AsrlabError, match="cannot be read"):
+        config.load_json(Outer, tmp_path)
+    path = tmp_path / "binary"
+    path.write_bytes(b"\xff\xfe\x00\x01")
+    with pytest.raises(AsrlabError, match="not a YAML file"):
+        config.load_yaml(Outer, path)
+    with pytest.raises(AsrlabError, match="not a JSON file"):
+        config.load_json(Outer, path)
+    path.write_text("{")
+    with pytest.raises(AsrlabError, match=rf"{path}: not a JSON file"):
+        config.load_json(Outer, path)
+
+
+def test_override():
+    changes = ["name=", "flag=yes", "limit=3", "sizes=[7]", "inner.width=4", "inner.rate=1e-2", "free.speakers=8"]
+    changed = config.override(Outer(name="z"), changes)
+    assert changed == Outer("", True, 3.0, (7,), Inner(4, 0.01), {"speakers": 8})
+    assert config.override(Outer(), ["name=no", "name=1 = 1"]).name == "1 = 1"  # a text is taken as it stands
+    assert config.override(Outer(limit=1.0), ["limit=null"]).limit is None
+    assert config.override(Outer(free={"a": {"b": 1}}), ["free.a.c=2"]).free == {"a": {"b": 1, "c": 2}}
+    assert Outer().free == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("name", "'name': write NAME=VALUE"),
+        ("nme=3", "'nme=3': no field 'nme'; the names are name, flag"),
+        ("inner.wdth=3", "'inner.wdth=3': no field 'wdth'; the names are width, rate"),
+        ("name.x=3", "'name' has no fields"),
+        ("none.x=3", "'none' has no fields; the names are name"),
+        ("sizes=[", r"'sizes=\[': the value is not YAML"),
+        ("inner.width=wide", "inner.width='wide': expected int"),
+        ("inner.rate=-2", "rate=-2.0: give 0 or more"),
+    ],
+)
+def test_override_mistakes(change, message):
+    with pytest.raises(AsrlabError, match=message):
+        config.override(Outer(), [change])
+
+
+def test_fields_name_default_and_comment():
+    found = {name: (default, comment) for name, default, comment in config.fields(Outer)}
+    assert list(found) == ["name", "flag", "limit", "sizes", "inner.width", "inner.rate", "free"]
+    assert found["inner.rate"] == ("0.5", "how fast, from 0")
+    assert found["sizes"] == ("[1, 2]", "one after the other")
+    assert found["limit"] == ("null", "at most, None: no limit")
+    assert found["free"] == ("{}", "anything: # and : may stand here")
+
+
+def test_every_field_of_a_recipe_has_a_comment_and_a_default_that_can_be_typed_in():
+    found = list(config.fields(Recipe))
+    assert len(found) > 60
+    assert [name for name, _, comment in found if len(comment) < 10] == []
+    assert len({name for name, _, _ in found}) == len(found)
+    retyped = [f"{name}={json.loads(default) if default[:1] == chr(34) else default}" for name, default, _ in found]
+    assert config.override(Recipe(), retyped) == Recipe()
+    assert {name.split(".")[0] for name, _, _ in found} == {f.name for f in dataclasses.fields(Recipe)}

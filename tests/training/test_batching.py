@@ -1,0 +1,213 @@
+"""Batches: every utterance once, none too long, the same on every process, and the same samples by every way."""
+
+import itertools
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import toy
+
+from asrlab.core.errors import AsrlabError
+from asrlab.corpora import Utterance
+from asrlab.signals.augment import speed_perturb
+from asrlab.text import CharTokenizer, PhoneTokenizer
+from asrlab.training.batching import Item, Speech, collate, load_batches, plan_epoch
+
+SECONDS = np.random.default_rng(0).lognormal(1.0, 0.5, 200).clip(0.5, 12.0).tolist()
+SPEEDS = (0.9, 1.0, 1.1)
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory):
+    return toy.corpus(tmp_path_factory.mktemp("toy"), train=9, dev=1, test=1)["train"]
+
+
+@pytest.fixture(scope="module")
+def tokenizer(said):
+    return CharTokenizer.fit([u.text for u in said])
+
+
+# --- the plan ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("limit", "world", "epoch"), [*itertools.product((15.0, 60.0, 1e9), (1, 2, 3), (0, 7))])
+def test_every_utterance_comes_once_at_one_of_the_speeds(limit, world, epoch):
+    plan = plan_epoch(SECONDS, limit, SPEEDS, seed=1, epoch=epoch, world=world)
+    assert Counter(index for batch in plan for index, _ in batch) == Counter(range(len(SECONDS)))
+    assert {speed for batch in plan for _, speed in batch} == set(SPEEDS)
+    assert min(map(len, plan)) >= world
+
+
+def test_a_digest_names_the_utterances(said, tokenizer):
+    digest = Speech(said, tokenizer, toy.RATE).digest()
+    assert Speech(said, tokenizer, 8000).digest() == digest
+    others = (said[1:], said[::-1], (replace(said[0], text="a"), *said[1:]), (replace(said[0], seconds=9.0), *said[1:]))
+    assert len({digest, *(Speech(other, tokenizer, toy.RATE).digest() for other in others)}) == 5
+
+
+def padded(batch) -> float:
+    return len(batch) * max(SECONDS[i] / speed for i, speed in batch)
+
+
+@pytest.mark.parametrize("epoch", range(4))
+def test_batches_pad_to_at_most_the_limit_and_are_well_filled(epoch):
+    plan = plan_epoch(SECONDS, 60.0, SPEEDS, seed=1, epoch=epoch)
+    assert max(map(padded, plan)) <= 60.0
+    spoken = sum(SECONDS[i] / speed for batch in plan for i, speed in batch)
+    assert sum(map(padded, plan)) < 1.25 * spoken  # neighbours in length: little of it is padding
+    assert len(plan) < 1.35 * spoken / 60.0 + 1
+
+
+def test_a_plan_depends_on_seed_and_epoch_alone_and_changes_with_both():
+    def plan(seed, epoch):
+        return plan_epoch(SECONDS, 60.0, SPEEDS, seed, epoch)
+
+    assert plan(1, 3) == plan(1, 3)
+    plans = [plan(1, 3), plan(1, 4), plan(2, 3)]
+    assert all(a != b for a, b in itertools.combinations(plans, 2))
+    together = [{frozenset(i for i, _ in batch) for batch in p} for p in plans]
+    assert len(together[0] & together[1]) < len(together[0]) / 4  # not the same company in another order
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_any_number_of_processes_shares_the_same_global_batches(world):
+    alone = plan_epoch(SECONDS, 60.0, SPEEDS, 1, 0)
+    assert min(map(len, alone)) >= world  # as long as a batch has an utterance for each
+    plan = plan_epoch(SECONDS, 60.0, SPEEDS, 1, 0, world)
+    assert plan == alone
+    shares = [[batch[rank::world] for batch in plan] for rank in range(world)]
+    for step, batch in enumerate(plan):
+        assert Counter(itertools.chain.from_iterable(share[step] for share in shares)) == Counter(batch)
+        assert all(share[step] for share in shares)  # nobody waits for a process without work
+
+
+def test_no_process_is_left_without_an_utterance():
+    for count, world in itertools.product((3, 4, 5, 7), (2, 3)):
+        plan = plan_epoch([10.0] * count, 10.0, (1.0,), 1, 0, world)
+        assert min(map(len, plan)) >= world
+        assert sorted(i for batch in plan for i, _ in batch) == list(range(count))
+    with pytest.raises(AsrlabError, match="2 utterances for 3 processes"):
+        plan_epoch([1.0, 1.0], 10.0, (1.0,), 1, 0, 3)
+
+
+def test_an_epoch_goes_from_shard_to_shard():
+    shards = [i * 7 % 5 for i in range(len(SECONDS))]
+    plan = plan_epoch(SECONDS, 30.0, SPEEDS, 1, 0, 2, shards)
+    assert sorted(i for batch in plan for i, _ in batch) == list(range(len(SECONDS)))
+    visited = [{shards[i] for i, _ in batch} for batch in plan]
+    assert all(len(one) == 1 for one in visited)
+    order = [next(iter(one)) for one in visited]
+    assert len([s for s, _ in itertools.groupby(order)]) == 5  # each is opened once
+    other = plan_epoch(SECONDS, 30.0, SPEEDS, 1, 1, 2, shards)
+    assert [shards[batch[0][0]] for batch in other] != order
+    with pytest.raises(AsrlabError, match="shard b: 1 utterances for 2 processes"):
+        plan_epoch([1.0] * 4, 30.0, SPEEDS, 1, 0, 2, ["a", "a", "a", "b"])
+
+
+def test_an_utterance_that_fits_no_batch_is_told():
+    with pytest.raises(AsrlabError, match=r"utterance 1 lasts 12.5 s, more than batch_seconds=12: raise"):
+        plan_epoch([3.0, 10.0], 12.0, (0.8,), 1, 0)
+
+
+# --- samples and targets ----------------------------------------------------------------------------------------------
+
+
+def test_a_batch_is_its_items_padded_with_zeros():
+    rng = np.random.default_rng(0)
+    items = [
+        Item(f"u{n}", torch.from_numpy(rng.normal(size=n).astype(np.float32)), torch.arange(1, length + 1))
+        for n, length in ((5, 2), (9, 1), (3, 4))
+    ]
+    batch = collate(items)
+    assert batch.ids == ("u5", "u9", "u3")
+    assert batch.waveforms.shape == (3, 9)
+    assert batch.targets.shape == (3, 4)
+    for row, item in enumerate(items):
+        n, length = len(item.samples), len(item.target)
+        assert batch.lengths[row] == n
+        assert batch.target_lengths[row] == length
+        assert torch.equal(batch.waveforms[row, :n], item.samples)
+        assert torch.equal(batch.targets[row, :length], item.target)
+        assert not batch.waveforms[row, n:].any()
+        assert not batch.targets[row, length:].any()
+    assert batch.lengths.dtype == batch.target_lengths.dtype == torch.int64
+    assert batch.to("cpu").ids == batch.ids
+
+
+def test_speech_is_what_the_utterances_hold(said, tokenizer):
+    speech = Speech(said, tokenizer, toy.RATE)
+    assert len(speech) == len(said)
+    assert speech.seconds() == [u.seconds for u in said]
+    for i, utterance in enumerate(said):
+        item = speech[i, 1.0]
+        assert item.id == utterance.id
+        assert np.array_equal(item.samples.numpy(), utterance.load(toy.RATE))
+        assert tokenizer.decode(item.target.tolist()) == utterance.text
+        assert torch.equal(speech[i, 0.9].samples, speed_perturb(item.samples, 0.9, toy.RATE))
+    half = Speech(said, tokenizer, 8000)[0, 1.0]
+    assert abs(len(half.samples) - len(speech[0, 1.0].samples) / 2) <= 1
+
+
+def test_keeping_audio_changes_nothing_but_the_reading(said, tokenizer, monkeypatch):
+    kept, read = (Speech(said, tokenizer, toy.RATE, keep) for keep in (True, False))
+    entries = [(i, speed) for i in range(len(said)) for speed in SPEEDS]
+    for entry in entries:
+        assert torch.equal(kept[entry].samples, read[entry].samples)
+    count = Counter()
+    load = Utterance.load
+    monkeypatch.setattr(Utterance, "load", lambda self, rate: count.update([self.id]) or load(self, rate))
+    for entry in entries:
+        kept[entry]
+    assert not count
+    for entry in entries:
+        read[entry]
+    assert set(count.values()) == {len(SPEEDS)}
+
+
+def test_workers_read_the_same_batches_in_the_same_order(said, tokenizer):
+    speech = Speech(said, tokenizer, toy.RATE)
+    plan = plan_epoch(speech.seconds(), 3.0, SPEEDS, 1, 0)
+    assert len(plan) > 3
+    here, ahead = (list(load_batches(speech, plan, workers)) for workers in (0, 2))
+    assert len(here) == len(ahead) == len(plan)
+    for a, b, planned in zip(here, ahead, plan, strict=True):
+        assert a.ids == b.ids == tuple(said[i].id for i, _ in planned)
+        for name in ("waveforms", "lengths", "targets", "target_lengths"):
+            assert torch.equal(getattr(a, name), getattr(b, name))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_is_wrong_with_a_file_is_told_alike_by_a_worker(said, tokenizer, tmp_path, workers):
+    gone = Utterance("gone", tmp_path / "gone.wav", said[0].text, "s", 1.0)
+    with pytest.raises(AsrlabError, match=rf"^{tmp_path}/gone.wav: no such file; check the path$"):
+        list(load_batches(Speech([gone], tokenizer, toy.RATE), [[(0, 1.0)]], workers))
+
+
+def test_texts_that_cannot_be_targets_name_utterance_and_file(said, tokenizer):
+    u = said[0]
+    with pytest.raises(AsrlabError, match=rf"utterance 'u1' \({u.audio}\): empty text; leave it out or transcribe it"):
+        Speech([Utterance("u1", u.audio, "  ", "s", 1.0)], tokenizer, toy.RATE)
+    with pytest.raises(AsrlabError, match=rf"utterance 'u1' \({u.audio}\): character 'ß' in 'ß'"):
+        Speech([Utterance("u1", u.audio, "ß", "s", 1.0)], tokenizer, toy.RATE)
+
+
+def test_a_word_can_be_given_another_pronunciation(said):
+    tokenizer = PhoneTokenizer({"a": (("AH",), ("EY", "H")), "b": (("B",),)})
+    speech = Speech([Utterance("u", said[0].audio, "a b a", "s", said[0].seconds)], tokenizer, toy.RATE)
+    assert speech.spoken == [(0, 0, 0)]
+    assert tokenizer.decode(speech[0, 1.0].target.tolist()) == "AH B AH"
+    speech.speak(0, [1, 0, 0])
+    assert speech.spoken == [(1, 0, 0)]
+    assert tokenizer.decode(speech[0, 1.0].target.tolist()) == "EY H B AH"
+
+
+def test_twice_is_all_and_then_all_again():
+    batch = collate([Item("a", torch.ones(3), torch.tensor([1])), Item("b", torch.ones(2), torch.tensor([2, 3]))])
+    both = batch.twice()
+    assert both.ids == ("a", "b", "a", "b")
+    for name in ("waveforms", "lengths", "targets", "target_lengths"):
+        first, second = getattr(both, name).chunk(2)
+        assert torch.equal(first, getattr(batch, name))
+        assert torch.equal(second, getattr(batch, name))
