@@ -1,4 +1,4 @@
-"""Trains the toy undisturbed, and then again and again killed with `kill -9`: run by test_train.py, in a process of its
+"""Trains the toy undisturbed, and then again and again killed with `kill -9`: run by test_loop.py, in a process of its
 own. Each training is a forked process; the imports are paid for once.
 
     python killed_training.py FOLDER      leaves FOLDER/{undisturbed,anytime,checkpoint,log}

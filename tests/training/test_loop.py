@@ -17,6 +17,7 @@ import yaml
 from safetensors.torch import load_file
 
 from asrlab.core.errors import AsrlabError
+from asrlab.core.sources import PACKAGE
 from asrlab.corpora import Corpus, Utterance
 from asrlab.corpora.manifest import save_manifest
 from asrlab.models import AsrModel
@@ -140,7 +141,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_weights(tmp_path):
     """`kill -9` at random moments, within a checkpoint, and between the log and its replacement."""
     done = subprocess.run(
         [sys.executable, HERE / "killed_training.py", tmp_path], capture_output=True, text=True, timeout=300,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{HERE.parent}{os.pathsep}{PACKAGE.parent}"},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     expected = (tmp_path / "undisturbed" / "model.safetensors").read_bytes()
@@ -225,7 +226,7 @@ def test_two_processes_learn_what_one_does(tmp_path):
         *("train", tmp_path / "recipe.yaml", "--cpu", "--quiet", "--dir", tmp_path / "two"),
     ]
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"}
+        command, capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(HERE.parent), str(PACKAGE.parent)])}
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("receipt: ") == 1
