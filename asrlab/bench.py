@@ -12,15 +12,18 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from asrlab.core.streams import Stream
 from asrlab.corpora.scenetalk import grammar
 from asrlab.decode import BeamDecoder, BeamOptions, greedy
 from asrlab.language import NGram
-from asrlab.models import AsrModel
+from asrlab.models import Model
 from asrlab.scoring import receipt
+from asrlab.signals import inputs
 from asrlab.signals.features import FrontEnd
 from asrlab.text import CharTokenizer, Tokenizer
+from asrlab.training import objectives
 from asrlab.training.batching import Batch
-from asrlab.training.loop import make_optimizer, objective, uses_bfloat16
+from asrlab.training.loop import make_optimizer, uses_bfloat16
 from asrlab.training.recipe import Recipe
 
 UTTERANCES, SECONDS = 6, 5.0  # of one batch
@@ -79,16 +82,18 @@ def training_step(device: torch.device, bfloat16: bool) -> tuple[Callable[[], ob
     """A step of the default recipe, from features to new weights; and the model's size in millions of parameters."""
     recipe = Recipe()
     with torch.no_grad():
-        x, lengths = FrontEnd(recipe.front_end).to(device)(*noise(device))
+        front_ends = inputs.make(recipe.inputs).to(device)
+        features = front_ends({"sound": Stream(*noise(device))})
     targets = torch.randint(1, 30, (UTTERANCES, round(12 * SECONDS)))  # people say some twelve letters a second
-    batch = Batch(("",) * UTTERANCES, x, lengths, targets, torch.full((UTTERANCES,), targets.shape[1]))
-    model = AsrModel(x.shape[2], 30, recipe.model).to(device).train()
+    text = Stream(targets, torch.full((UTTERANCES,), targets.shape[1]))
+    batch = Batch(("",) * UTTERANCES, {}, {"text": text})
+    model = Model(front_ends, 30, recipe.model).to(device).train()
     optimizer = make_optimizer(recipe, model)
 
     def step() -> None:
         with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
-            output = model(x, lengths)
-        loss = objective(output, batch, recipe).mean()
+            output = model(features)
+        loss = objectives.losses(recipe.objectives, model, output, batch)[0].mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -118,7 +123,7 @@ def decoding() -> dict[str, tuple[str, float, Callable[[], object]]]:
 
 def noise(device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """Waveforms `(B, N)` and their lengths `(B,)`, in samples."""
-    samples = round(SECONDS * Recipe().front_end.sample_rate)
+    samples = round(SECONDS * Recipe().inputs.sound.sample_rate)
     waveforms = 0.1 * torch.randn(UTTERANCES, samples, generator=torch.Generator().manual_seed(0))
     return waveforms.to(device), torch.full((UTTERANCES,), samples)
 

@@ -1,8 +1,8 @@
-"""The recogniser as one thing: front end, model, tokenizer, decoder. Load it, give it a file, read the text."""
+"""The recogniser as one thing: front ends, model, tokenizer, search. Load it, give it a file, read the text."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -13,18 +13,22 @@ from safetensors.torch import load_file, save
 
 from asrlab.core import config
 from asrlab.core.errors import AsrlabError
+from asrlab.core.files import write_whole
+from asrlab.core.streams import stack
+from asrlab.corpora import Utterance
 from asrlab.decode import BeamDecoder, BeamOptions, Hypothesis, Word, greedy
 from asrlab.decode.attention import AttentionBeam, AttentionOptions
 from asrlab.language import NGram
-from asrlab.models import AsrModel, ModelOptions
+from asrlab.models import Model, ModelOptions
 from asrlab.signals import audio
-from asrlab.signals.features import FrontEnd, FrontEndOptions
-from asrlab.text import PhoneTokenizer, Tokenizer, lexicon_tokens, tokenizer_from_dict
-from asrlab.training.checkpoint import write_whole
+from asrlab.signals import inputs as front_ends
+from asrlab.signals.inputs import InputOptions
+from asrlab.text import Tokenizer, lexicon_tokens, tokenizer_from_dict
 
 CONFIG, WEIGHTS, LANGUAGE = "recognizer.json", "model.safetensors", "lm.arpa"
-FORMAT = 1  # of the files in a recogniser's directory
-FIELDS = ("front_end", "model", "tokenizer", "beam", "lexicon", "language_model")
+FORMAT = 2  # of the files in a recogniser's directory
+FIELDS = ("inputs", "model", "tokenizer", "beam", "attention", "search", "lexicon", "language_model")
+SEARCHES = ("greedy", "beam", "lexicon", "lm", "lexicon_lm", "attention", "joint")  # from the simplest on
 BATCH_SECONDS = 60.0  # padded sound that goes through the model at once
 SILENCE = 1e-4  # a recording that never exceeds this amplitude (-80 dB) holds no speech
 
@@ -46,41 +50,59 @@ class Heard:
     log_probs: np.ndarray | None  # (T, V) in nats, of the CTC head; None if the model has none
 
 
+Way = Callable[[Heard], Hypothesis]
+Input = np.ndarray | Mapping[str, np.ndarray]  # samples (N,) alone, or what there is of each modality
+
+
 class Recognizer:
     """A trained model with all that it takes to use it.
 
-    lm       word language model for beam search, or None
-    lexicon  the words that beam search may answer with, or None for any sequence of tokens (of phones: any word that
-             the tokenizer knows)
+    inputs     what it reads, and how that becomes features
+    beam       options of the beam search over CTC; attention: of the one over the attention head
+    lm         word language model for beam search, or None
+    lexicon    the words that beam search may answer with, or None for any sequence of tokens (of phones: any word that
+               the tokenizer knows)
+    search     the name of the search that answers, one of `searches`; by default the last of them
+
+    Raises AsrlabError for a search that this recogniser does not have.
     """
 
     def __init__(
         self,
-        front_end: FrontEndOptions,
-        model: AsrModel,
+        inputs: InputOptions,
+        model: Model,
         tokenizer: Tokenizer,
         beam: BeamOptions | None = None,
         lm: NGram | None = None,
         lexicon: Sequence[str] | None = None,
+        attention: AttentionOptions | None = None,
+        search: str = "",
     ):
-        self.front_end = FrontEnd(front_end).eval()  # dither is for training
+        self.inputs = inputs
+        self.front_ends = front_ends.make(inputs).eval()  # dither is for training
         self.model = model
         self.tokenizer = tokenizer
         self.beam = beam or BeamOptions()
+        self.attention = attention or AttentionOptions()
         self.lm = lm
-        if lexicon is None and isinstance(tokenizer, PhoneTokenizer):
+        if lexicon is None:
             lexicon = tokenizer.lexicon  # phones make words by way of a lexicon alone
         self.lexicon = tuple(lexicon) if lexicon is not None else None
+        self.search = search or list(self.searches())[-1]
+        if self.search not in self.searches():
+            raise AsrlabError(f"search={search!r}: this recogniser has {', '.join(self.searches())}")
 
     @property
     def sample_rate(self) -> int:
-        """Hz that the model listens at."""
-        return self.front_end.options.sample_rate
+        """Hz that the model listens at. Raises AsrlabError for one that reads no sound."""
+        if self.inputs.sound is None:
+            raise AsrlabError(f"this recogniser reads {', '.join(self.inputs.names)} and no sound; give it those")
+        return self.inputs.sound.sample_rate
 
     @property
     def frame_seconds(self) -> float:
         """Seconds from one frame of the model's output to the next."""
-        return self.front_end.hop_seconds * self.model.options.encoder.subsampling
+        return self.model.frame_seconds
 
     @property
     def device(self) -> torch.device:
@@ -92,38 +114,67 @@ class Recognizer:
         spellings = lexicon_tokens(self.tokenizer, self.lexicon) if self.lexicon is not None else None
         return BeamDecoder(self.tokenizer, self.beam, self.lm, spellings, self.frame_seconds)
 
+    @cached_property
+    def _ctc_alone(self) -> "Recognizer":
+        # The bonus makes up for what each word costs a language model.
+        return self.with_decoder(replace(self.beam, word_bonus=0.0))
+
+    @cached_property
+    def _ctc_and_words(self) -> "Recognizer":
+        return self.with_decoder(replace(self.beam, word_bonus=0.0), lexicon=self.lexicon)
+
     def with_decoder(
         self, beam: BeamOptions | None = None, lm: NGram | None = None, lexicon: Sequence[str] | None = None
     ) -> "Recognizer":
         """The same model behind another beam search."""
-        return Recognizer(self.front_end.options, self.model, self.tokenizer, beam or self.beam, lm, lexicon)
+        return Recognizer(self.inputs, self.model, self.tokenizer, beam or self.beam, lm, lexicon, self.attention)
+
+    def read(self, utterance: Utterance) -> dict[str, np.ndarray]:
+        """What an utterance holds of the modalities that the model reads. Raises AsrlabError as `Utterance.load`."""
+        rates = {name: rate for name, rate in self.inputs.rates.items() if name in utterance.sources}
+        return {name: utterance.load(rate, name) for name, rate in rates.items()}
 
     @torch.inference_mode()
-    def hear(self, waveforms: Sequence[np.ndarray]) -> list[Heard]:
-        """Run the model on waveforms `(N,)` at `sample_rate`, batched by length.
+    def hear(self, recordings: Sequence[Input]) -> list[Heard]:
+        """Run the model on recordings, batched by length.
 
-        Raises AsrlabError if a waveform is shorter than one analysis window.
+        recordings  of each: samples `(N,)` at `sample_rate`, or `{modality: values}` at `inputs.rates`; a modality that
+                    is not there is absent
+
+        Raises AsrlabError if sound is shorter than one analysis window, for a modality that the model does not read,
+        and for a recording with none.
         """
         self.model.eval()
-        found: dict[int, Heard] = {}
-        for indices in _batches([len(w) / self.sample_rate for w in waveforms]):
-            tensors = [torch.as_tensor(waveforms[i], dtype=torch.float32) for i in indices]
-            lengths = torch.tensor([len(t) for t in tensors])
-            padded = torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True).to(self.device)
-            output = self.model(*self.front_end(padded, lengths))
+        given = [{"sound": r} if isinstance(r, np.ndarray) else r for r in recordings]
+        rates, found = self.inputs.rates, {}
+        for values in given:
+            self._check_modalities(values, rates)
+        seconds = [max(len(x) / rates[name] for name, x in values.items()) for values in given]
+        for indices in _batches(seconds):
+            inputs = {
+                name: stack([_tensor(given[i].get(name)) for i in indices]).to(self.device) for name in rates
+            }
+            output = self.model(self.front_ends(inputs))
             for row, (i, length) in enumerate(zip(indices, output.lengths.tolist(), strict=True)):
                 log_probs = None if output.log_probs is None else output.log_probs[row, :length].cpu().numpy()
                 found[i] = Heard(output.frames[row, :length], log_probs)
-        return [found[i] for i in range(len(waveforms))]
+        return [found[i] for i in range(len(given))]
 
-    def log_probs(self, waveforms: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Log-probabilities `(T, V)` in nats of the CTC head for each waveform `(N,)`, which is at `sample_rate`.
+    @staticmethod
+    def _check_modalities(values: Mapping[str, np.ndarray], rates: Mapping[str, float]) -> None:
+        strange = [name for name in values if name not in rates]
+        if strange or not any(len(x) for x in values.values()):
+            what = strange[0] if strange else "nothing"
+            raise AsrlabError(f"a recording with {what}: this recogniser reads {', '.join(rates)}; give it those")
 
-        Raises AsrlabError if a waveform is shorter than one analysis window, or the model has no CTC head.
+    def log_probs(self, recordings: Sequence[Input]) -> list[np.ndarray]:
+        """Log-probabilities `(T, V)` in nats of the CTC head for each recording, given as to `hear`.
+
+        Raises AsrlabError as `hear`, and if the model has no CTC head.
         """
         if self.model.ctc is None:
-            raise AsrlabError("this model has an attention head alone (ctc_weight=0): decode it with attend()")
-        return [heard.log_probs for heard in self.hear(waveforms)]
+            raise AsrlabError("this model has an attention head alone (model.ctc=false): decode it with attend()")
+        return [heard.log_probs for heard in self.hear(recordings)]
 
     def greedy(self, log_probs: np.ndarray) -> Hypothesis:
         """The best path alone: no search, no language model."""
@@ -139,19 +190,36 @@ class Recognizer:
         Raises AsrlabError if the model has no attention head.
         """
         if self.model.decoder is None:
-            raise AsrlabError("this model has a CTC head alone (ctc_weight=1): decode it with decode()")
-        beam = AttentionBeam(self.model.decoder, self.tokenizer, options or AttentionOptions(), self.frame_seconds)
+            raise AsrlabError("this model has a CTC head alone (model.decoder=null): decode it with decode()")
+        beam = AttentionBeam(self.model.decoder, self.tokenizer, options or self.attention, self.frame_seconds)
         return beam.decode(heard.frames, heard.log_probs if joint else None)
 
-    def best(self, heard: Heard) -> Hypothesis:
-        """The answer of the best search that this recogniser has: CTC with its language model, or else attention."""
-        return (self.attend(heard) if heard.log_probs is None else self.decode(heard.log_probs))[0]
+    def searches(self) -> dict[str, Way]:
+        """The ways in which this recogniser can be decoded, from the simplest to all that it has.
 
-    def spoken(self, text: str) -> str:
-        """`text` in the units that `greedy` answers with: words, or phones for a phone tokenizer."""
-        if isinstance(self.tokenizer, PhoneTokenizer):
-            return self.tokenizer.decode(self.tokenizer.encode(text))
-        return text
+        `greedy` is CTC's best path, `beam` a search over CTC alone, `lexicon` over the words of the lexicon, `lm` and
+        `lexicon_lm` with the language model. Where only a lexicon makes words of tokens the simplest is `lexicon`.
+        `attention` is the attention head alone, `joint` both heads together.
+        """
+        found: dict[str, Way] = {}
+        if self.model.ctc is not None:
+            if self.tokenizer.lexicon is None:
+                found["greedy"] = lambda heard: self.greedy(heard.log_probs)
+                found["beam"] = lambda heard: self._ctc_alone.decode(heard.log_probs)[0]
+            if self.lexicon is not None:
+                found["lexicon"] = lambda heard: self._ctc_and_words.decode(heard.log_probs)[0]
+            if self.lm is not None:
+                name = "lexicon_lm" if self.lexicon is not None else "lm"
+                found[name] = lambda heard: self.decode(heard.log_probs)[0]
+        if self.model.decoder is not None:
+            found["attention"] = lambda heard: self.attend(heard, joint=False)[0]
+            if self.model.ctc is not None:
+                found["joint"] = lambda heard: self.attend(heard)[0]
+        return found
+
+    def best(self, heard: Heard) -> Hypothesis:
+        """The answer of this recogniser's own search, the one named by `search`."""
+        return self.searches()[self.search](heard)
 
     def transcribe(
         self, recording: Path | str | np.ndarray, sample_rate: int | None = None, max_seconds: float = 20.0
@@ -163,11 +231,11 @@ class Recognizer:
         """
         name = "the recording" if isinstance(recording, np.ndarray) else str(recording)
         samples = self._samples(recording, sample_rate)
-        window = self.front_end.options.window
+        window = self.inputs.sound.window
         if len(samples) < window:
             raise AsrlabError(
                 f"{name}: {len(samples)} samples at {self.sample_rate} Hz, shorter than one analysis window "
-                f"({window} samples, {self.front_end.options.window_ms:g} ms); record for longer"
+                f"({window} samples, {self.inputs.sound.window_ms:g} ms); record for longer"
             )
         peak = float(np.abs(samples).max())
         if peak < SILENCE:
@@ -197,7 +265,7 @@ class Recognizer:
         whole = len(samples) / self.sample_rate
         if whole <= max_seconds:
             return [(0.0, whole)]
-        shortest = 2 * self.front_end.options.window / self.sample_rate
+        shortest = 2 * self.inputs.sound.window / self.sample_rate
         found = audio.segment_speech(samples, self.sample_rate, audio.SegmentOptions(max_seconds=max_seconds))
         return [(a, b) for a, b in found if b - a >= shortest]
 
@@ -210,20 +278,18 @@ class Recognizer:
         directory = Path(directory)
         description = {
             "format": FORMAT,
-            "front_end": config.to_dict(self.front_end.options),
+            "inputs": config.to_dict(self.inputs),
             "model": config.to_dict(self.model.options),
             "tokenizer": self.tokenizer.to_dict(),
             "beam": config.to_dict(self.beam),
+            "attention": config.to_dict(self.attention),
+            "search": self.search,
             "lexicon": self.lexicon,
             "language_model": self.lm is not None,
         }
         weights = {k: (v.half() if half else v).contiguous().cpu() for k, v in self.model.state_dict().items()}
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise AsrlabError(f"{directory}: cannot be written ({error.strerror}); choose another") from error
-        write_whole(directory / WEIGHTS, lambda part: part.write_bytes(save(weights)))
-        write_whole(directory / CONFIG, lambda part: part.write_text(json.dumps(description, indent=2) + "\n", "utf-8"))
+        write_whole(directory / WEIGHTS, save(weights))
+        write_whole(directory / CONFIG, json.dumps(description, indent=2) + "\n")
         if self.lm is not None:
             write_whole(directory / LANGUAGE, self.lm.write_arpa)
 
@@ -237,13 +303,14 @@ class Recognizer:
         d = _description(directory)
         where = str(directory / CONFIG)
         options = config.from_dict(ModelOptions, d["model"], where)
-        front_end = config.from_dict(FrontEndOptions, d["front_end"], where)
+        inputs = config.from_dict(InputOptions, d["inputs"], where)
         beam = config.from_dict(BeamOptions, d["beam"], where)
+        attention = config.from_dict(AttentionOptions, d["attention"], where)
         try:
             tokenizer = tokenizer_from_dict(d["tokenizer"])
         except (ValueError, TypeError, AttributeError) as error:
             raise AsrlabError(f"{where}: {error}; copy or train the model again") from error
-        model = AsrModel(FrontEnd(front_end).dim, len(tokenizer), options)
+        model = Model(front_ends.make(inputs), len(tokenizer), options)
         try:
             weights = load_file(directory / WEIGHTS)
             model.load_state_dict({k: v.float() for k, v in weights.items()})
@@ -254,7 +321,7 @@ class Recognizer:
                 f"{directory / WEIGHTS}: weights of another model than {CONFIG} describes; keep the two together"
             ) from error
         lm = NGram.read_arpa(directory / LANGUAGE) if d["language_model"] else None
-        return cls(front_end, model.to(device).eval(), tokenizer, beam, lm, d["lexicon"])
+        return cls(inputs, model.to(device).eval(), tokenizer, beam, lm, d["lexicon"], attention, d["search"])
 
 
 BUILT_IN = Path(__file__).parent / "pretrained" / "an4"
@@ -275,6 +342,14 @@ def _description(directory: Path) -> Mapping:
     if missing:
         raise AsrlabError(f"{path}: damaged, it lacks {', '.join(missing)}; copy or train the model again")
     return d
+
+
+def _tensor(values: np.ndarray | None) -> torch.Tensor:
+    """What there is of a modality; nothing, if it is absent."""
+    if values is None:
+        return torch.zeros(0)
+    values = torch.as_tensor(values)
+    return values.float() if values.is_floating_point() else values
 
 
 def _batches(seconds: Sequence[float]) -> list[list[int]]:

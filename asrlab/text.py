@@ -92,6 +92,7 @@ class Tokenizer:
     """What all tokenizers share: a tuple of tokens (id = position, 0 = blank), and the way back from ids to text."""
 
     kind: ClassVar[str]
+    lexicon: Mapping[str, tuple[tuple[str, ...], ...]] | None = None  # where only a lexicon makes words of tokens
 
     def __init__(self, tokens: Sequence[str]):
         self.tokens = tuple(tokens)
@@ -115,6 +116,14 @@ class Tokenizer:
     def decode(self, ids: Iterable[int]) -> str:
         """The text of `ids`; blanks (0) are dropped, repeats are kept: collapse them before, as CTC asks."""
         return "".join(self.tokens[i] for i in ids if i).replace(WORD, " ").strip()
+
+    def pronunciations(self, word: str) -> list[tuple[int, ...]]:
+        """Every way to say or spell a word, as token ids: one, unless a lexicon knows several."""
+        return [tuple(self.encode(word))]
+
+    def spoken(self, text: str) -> str:
+        """`text` in the units that `decode` answers with: words, or phones where only a lexicon makes words of them."""
+        return text
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready description from which `tokenizer_from_dict` makes the same tokenizer."""
@@ -273,6 +282,9 @@ class PhoneTokenizer(Tokenizer):
             raise AsrlabError(f"word {word!r} is not in the lexicon ({len(self.lexicon)} words); add its pronunciation")
         return [tuple(self._ids[phone] for phone in spoken) for spoken in self.lexicon[word]]
 
+    def spoken(self, text: str) -> str:
+        return self.decode(self.encode(text))
+
     def decode(self, ids: Iterable[int]) -> str:
         """The phones of `ids`, joined by spaces; blanks (0) are dropped."""
         return " ".join(self.tokens[i] for i in ids if i)
@@ -299,9 +311,7 @@ def tokenizer_from_dict(d: Mapping[str, Any]) -> Tokenizer:
 
 def lexicon_tokens(tokenizer: Tokenizer, words: Iterable[str]) -> dict[str, list[tuple[int, ...]]]:
     """How each word is spelled in token ids: one spelling, or for phones one a pronunciation."""
-    if isinstance(tokenizer, PhoneTokenizer):
-        return {word: tokenizer.pronunciations(word) for word in words}
-    return {word: [tuple(tokenizer.encode(word))] for word in words}
+    return {word: tokenizer.pronunciations(word) for word in words}
 
 
 def _check_no_mark(pieces: Iterable[str]) -> None:

@@ -27,9 +27,9 @@ import torch
 from asrlab import corpora
 from asrlab.core import config
 from asrlab.core.errors import AsrlabError
+from asrlab.core.streams import Shape, length_mask
 from asrlab.corpora import Corpus, Utterance
-from asrlab.models import AsrModel
-from asrlab.models.layers import length_mask
+from asrlab.models import Model
 from asrlab.recognizer import Recognizer
 from asrlab.scoring import receipt, score
 from asrlab.scoring.evaluate import Evaluation, evaluate
@@ -104,7 +104,7 @@ def recipe_of(kind: str, seed: int, rate: float, epochs: int) -> Recipe:
     """The recipe of scenetalk with another encoder; everything else is the same for all."""
     shape, precision = SHAPES[kind]
     changes = [
-        f"model.encoder={{kind: {kind}, {shape}, subsampling_channels: 16}}", f"precision={precision}",
+        f"model.branches.sound={{kind: {kind}, {shape}, subsampling_channels: 16}}", f"precision={precision}",
         f"learning_rate={rate}", f"epochs={epochs}", f"warmup_epochs={RAMP * epochs:g}",
         f"average_epochs={RAMP * epochs:g}", f"seed={seed}",
     ]  # fmt: skip
@@ -235,7 +235,7 @@ def cost(kind: str, frames: Sequence[int] = FRAMES, repeats: int = 7) -> dict[st
     bytes    what a training step has to keep of it for the way back
     """
     torch.manual_seed(0)
-    encoder = AsrModel(80, 2, recipe_of(kind, 0, RATES[0], 1).model).encoder.eval()
+    encoder = Model({"sound": Shape(80)}, 2, recipe_of(kind, 0, RATES[0], 1).model).branches["sound"].eval()
     return {
         "seconds": [statistics.median(forward_seconds(encoder, T) for _ in range(repeats)) for T in frames],
         "bytes": [kept_bytes(encoder, T) for T in frames],

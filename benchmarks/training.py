@@ -30,10 +30,12 @@ import numpy as np
 import torch
 
 from asrlab.core.errors import AsrlabError
-from asrlab.models import AsrModel
+from asrlab.core.streams import Shape, Stream
+from asrlab.models import Model
 from asrlab.scoring import receipt
+from asrlab.training import objectives
 from asrlab.training.batching import Batch
-from asrlab.training.loop import make_optimizer, objective, uses_bfloat16
+from asrlab.training.loop import make_optimizer, uses_bfloat16
 from asrlab.training.recipe import Recipe
 from benchmarks.peers import Peer, compare, peer_python
 
@@ -42,9 +44,10 @@ FEATURES, VOCABULARY, FRAMES_A_SECOND = 80, 32, 100
 TOKENS_A_SECOND = 12
 SHAPES = {"short": (18, 2.9, 3.3), "long": (4, 13.5, 14.9)}  # utterances, shortest and longest in seconds
 RECIPE = Recipe()
+ENCODER = RECIPE.model.branches["sound"]
 
 
-def batch_of(shape: str) -> tuple[torch.Tensor, Batch]:
+def batch_of(shape: str) -> tuple[Stream, Batch]:
     """Features `(B, T, F)` of noise, zero beyond each length, and the batch with random texts."""
     count, shortest, longest = SHAPES[shape]
     draw = torch.Generator().manual_seed(1)
@@ -54,7 +57,7 @@ def batch_of(shape: str) -> tuple[torch.Tensor, Batch]:
     sizes = lengths * TOKENS_A_SECOND // FRAMES_A_SECOND
     targets = torch.randint(1, VOCABULARY, (count, int(sizes.max())), generator=draw)
     targets = targets * (torch.arange(targets.shape[1]) < sizes[:, None])
-    return x, Batch(tuple(map(str, range(count))), x[..., 0], lengths, targets, sizes)
+    return Stream(x, lengths), Batch(tuple(map(str, range(count))), {}, {"text": Stream(targets, sizes)})
 
 
 class Ours:
@@ -62,14 +65,14 @@ class Ours:
 
     def __init__(self):
         torch.manual_seed(1)
-        self.model = AsrModel(FEATURES, VOCABULARY, RECIPE.model).train()
+        self.model = Model({"sound": Shape(FEATURES)}, VOCABULARY, RECIPE.model).train()
         self.optimizer = make_optimizer(RECIPE, self.model)
 
-    def step(self, x: torch.Tensor, batch: Batch, bfloat16: bool) -> float:
+    def step(self, features: Stream, batch: Batch, bfloat16: bool) -> float:
         """One update; the mean loss of an utterance."""
         with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-            output = self.model(x, batch.lengths, batch.targets)
-        loss = objective(output, batch, RECIPE).mean()
+            output = self.model({"sound": features}, batch.targets["text"].values)
+        loss = objectives.losses(RECIPE.objectives, self.model, output, batch)[0].mean()
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), RECIPE.clip)
@@ -81,7 +84,7 @@ def run(repeats: int, threads: int, only: str, folder: Path) -> tuple[dict[str, 
     """All cases; metrics as the module's text says, and what was compared."""
     torch.set_num_threads(threads)
     ours, auto = Ours(), uses_bfloat16("auto", torch.device("cpu"))
-    encoder, settings = asdict(RECIPE.model.encoder), {}
+    encoder, settings = asdict(ENCODER), {}
     metrics: dict[str, float] = {}
     python = peer_python("speechbrain", REQUIREMENTS, shared=True)
     with Peer(python, Path(__file__).with_name("training_peer.py"), threads) as peer:
@@ -94,26 +97,28 @@ def run(repeats: int, threads: int, only: str, folder: Path) -> tuple[dict[str, 
         }  # fmt: skip
         print(settings["parameters"])
         for shape in [name for name in SHAPES if only in name]:
-            x, batch = batch_of(shape)
+            features, batch = batch_of(shape)
+            (x, lengths), (targets, sizes) = features, batch.targets["text"]
             path = folder / f"{shape}.npz"
-            np.savez(path, x=x, lengths=batch.lengths, targets=batch.targets, sizes=batch.target_lengths)
-            frames, expected = peer("load", path=str(path)), -(-x.shape[1] // RECIPE.model.encoder.subsampling)
+            np.savez(path, x=x, lengths=lengths, targets=targets, sizes=sizes)
+            frames, expected = peer("load", path=str(path)), -(-x.shape[1] // ENCODER.subsampling)
             if abs(frames - expected) > 1:
                 raise AsrlabError(f"{shape}: {frames} frames in SpeechBrain, {expected} in asrlab; not the same task")
-            metrics |= _shape(shape, x, batch, ours, peer, auto, repeats)
+            metrics |= _shape(shape, features, batch, ours, peer, auto, repeats)
     return metrics, settings
 
 
 def _shape(
-    shape: str, x: torch.Tensor, batch: Batch, ours: Ours, peer: Peer, auto: bool, repeats: int
+    shape: str, features: Stream, batch: Batch, ours: Ours, peer: Peer, auto: bool, repeats: int
 ) -> dict[str, float]:
     """Both cases of a shape."""
     single, half = (peer.timed("step", bfloat16=bfloat16) for bfloat16 in (False, True))
     metrics = compare(
         {
-            f"{shape}-float32": {"asrlab": lambda: ours.step(x, batch, False), "speechbrain": single},
+            f"{shape}-float32": {"asrlab": lambda: ours.step(features, batch, False), "speechbrain": single},
             f"{shape}-auto": {
-                "asrlab": lambda: ours.step(x, batch, auto), "speechbrain_float32": single, "speechbrain_bfloat16": half
+                "asrlab": lambda: ours.step(features, batch, auto),
+                "speechbrain_float32": single, "speechbrain_bfloat16": half,
             },
         },
         repeats=repeats,
@@ -121,7 +126,7 @@ def _shape(
     case = f"{shape}-auto"
     both = [metrics[f"ratio.speechbrain_{precision}.{case}"] for precision in ("float32", "bfloat16")]
     metrics[f"ratio.speechbrain.{case}"] = min(both)
-    spoken = batch.lengths.sum().item() / FRAMES_A_SECOND
+    spoken = features.lengths.sum().item() / FRAMES_A_SECOND
     for key, seconds in list(metrics.items()):
         kind, _, rest = key.partition(".")
         if kind == "seconds":

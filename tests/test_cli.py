@@ -208,7 +208,7 @@ def test_bench_is_called(asrlab, monkeypatch):
         (("value.yaml",), r"value.yaml: epochs=0: give a larger number"),
         (("epoch=3",), r"'epoch=3': no field 'epoch'; the names are corpus, "),
         (("epochs=many",), r"epochs='many': expected int"),
-        (("model.encoder.kind=rnn",), r"kind='rnn': choose one of"),
+        (("model.branches.sound.kind=rnn",), r"kind='rnn': choose one of"),
         (("corpus=nowhere",), r"corpus 'nowhere': no such manifest or folder, nor one of scenetalk"),
         (("corpus=an4", "corpus_options.speed=3"), r"unknown option 'speed'"),
         (("corpus=an4",), r"an4.*(asrlab prepare an4)"),

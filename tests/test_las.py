@@ -32,7 +32,7 @@ def test_it_is_small_and_has_the_three_layers_of_the_listing():
     decoder = las.model.decoder
     layers = [type(part) for part in (decoder.embed, decoder.lstm, decoder.out)]
     assert layers == [nn.Embedding, nn.LSTMCell, nn.Linear]
-    assert las.model.options.encoder.kind == "lstm"
+    assert las.model.options.branches["sound"].kind == "lstm"
     folder = PACKAGE / "pretrained" / "scenetalk-las"
     assert sum(path.stat().st_size for path in folder.iterdir()) < 5e6
 
@@ -53,8 +53,8 @@ def test_the_packaged_weights_write_what_the_receipt_says(run, test_split, one_t
     """In 16 bits and on another machine a close decision may fall otherwise: one of twelve."""
     las = course.packaged("scenetalk-las")
     some = test_split[::9]
-    written = [las.attend(heard, joint=False)[0].text for heard in las.hear([u.load(16000) for u in some])]
-    noted = [run["hypotheses"]["attention"][u.id] for u in some]
+    written = [las.best(heard).text for heard in las.hear([las.read(u) for u in some])]
+    noted = [run["hypotheses"][las.search][u.id] for u in some]
     assert sum(a != b for a, b in zip(written, noted, strict=True)) <= 1
 
 

@@ -37,6 +37,6 @@ def test_it_recognises_unseen_speakers():
 @needs_an4
 def test_the_command_line_uses_it(capsys):
     utterance = corpora.load("an4")["test"][0]
-    assert cli.main(["transcribe", str(utterance.audio)]) == 0
+    assert cli.main(["transcribe", str(utterance.source().path)]) == 0
     said = capsys.readouterr().out.split()
     assert len(set(said) & set(utterance.text.split())) >= 4

@@ -13,12 +13,14 @@ import toy
 from safetensors.torch import load_file, save_file
 
 from asrlab.core.errors import AsrlabError
+from asrlab.core.streams import Shape
 from asrlab.decode import BeamOptions
-from asrlab.models import AsrModel
+from asrlab.models import Model
 from asrlab.recognizer import Recognizer
 from asrlab.scoring import score
 from asrlab.signals import audio
 from asrlab.signals.features import FrontEndOptions
+from asrlab.signals.inputs import InputOptions
 
 RATE = toy.RATE
 
@@ -40,7 +42,7 @@ def test_there_and_back(recognizer, tmp_path, half):
     changed = recognizer.with_decoder(BeamOptions(beam=7), recognizer.lm, ["ab", "c"])
     changed.save(tmp_path / "new" / "model", half)
     back = Recognizer.load(tmp_path / "new" / "model")
-    assert back.front_end.options == recognizer.front_end.options
+    assert back.inputs == recognizer.inputs
     assert back.model.options == recognizer.model.options
     assert back.tokenizer.to_dict() == recognizer.tokenizer.to_dict()
     assert (back.beam, back.lexicon) == (BeamOptions(beam=7), ("ab", "c"))
@@ -87,11 +89,11 @@ def test_a_directory_that_is_none(saved):
     ("text", "message"),
     [
         ("", "damaged"),
-        ('{"format": 1', "damaged"),
-        ("[1]", "format 'list', this version reads 1"),
-        ('{"format": 99}', "format 99, this version reads 1; train again or change versions"),
+        ('{"format": 2', "damaged"),
+        ("[1]", "format 'list', this version reads 2"),
+        ('{"format": 99}', "format 99, this version reads 2; train again or change versions"),
         ('{"name": "something else"}', "format None"),
-        ('{"format": 1, "model": {}}', "damaged, it lacks front_end, tokenizer, beam, lexicon, language_model"),
+        ('{"format": 2, "model": {}}', "damaged, it lacks inputs, tokenizer, beam, attention, search"),
     ],
 )
 def test_a_description_that_is_none(saved, text, message):
@@ -103,13 +105,13 @@ def test_a_description_that_is_none(saved, text, message):
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        (("model", "encoder", "dims"), 3, "recognizer.json: encoder: unknown key 'dims'"),
-        (("front_end", "hop_ms"), "x", "recognizer.json: hop_ms='x': expected float"),
+        (("model", "branches", "sound", "dims"), 3, "recognizer.json: branches.sound: unknown key 'dims'"),
+        (("inputs", "sound", "hop_ms"), "x", "recognizer.json: sound.hop_ms='x': expected float"),
         (("beam", "beam"), 0, "recognizer.json: beam=0"),
         (("tokenizer", "kind"), "runes", "recognizer.json: tokenizer kind 'runes'"),
         (("tokenizer",), 3, "recognizer.json: "),
-        (("model", "encoder", "layers"), 3, r"model.safetensors: weights of another model than recognizer.json"),
-        (("model", "encoder", "dim"), 34, r"model.safetensors: weights of another model than recognizer.json"),
+        (("model", "branches", "sound", "layers"), 3, r"model.safetensors: weights of another model than"),
+        (("model", "branches", "sound", "dim"), 34, r"model.safetensors: weights of another model than"),
     ],
 )
 def test_a_description_that_was_changed(saved, path, value, message):
@@ -143,9 +145,9 @@ def test_weights_that_are_damaged_or_of_others(saved):
 
 def test_a_place_that_cannot_be_written(recognizer, tmp_path):
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(AsrlabError, match="file: cannot be written"):
+    with pytest.raises(AsrlabError, match=r"file/model\.safetensors: cannot be written"):
         recognizer.save(tmp_path / "file")
-    with pytest.raises(AsrlabError, match="file/model: cannot be written"):
+    with pytest.raises(AsrlabError, match=r"file/model/model\.safetensors: cannot be written"):
         recognizer.save(tmp_path / "file" / "model")
     assert (tmp_path / "file").read_text() == "mine"
 
@@ -174,17 +176,17 @@ def test_recognition_draws_no_lots():
     from asrlab.text import CharTokenizer
 
     tokenizer = CharTokenizer.fit(["abc"])
-    options = FrontEndOptions(n_mels=24, dither=0.1)
-    recognizer = Recognizer(options, AsrModel(24, len(tokenizer), recipe.model).train(), tokenizer)
+    options = InputOptions(FrontEndOptions(n_mels=24, dither=0.1))
+    recognizer = Recognizer(options, Model({"sound": Shape(24)}, len(tokenizer), recipe.model).train(), tokenizer)
     a, b = (recognizer.log_probs([sung("ab")])[0] for _ in range(2))
     assert np.array_equal(a, b)
 
 
 def test_an_attention_head_alone_has_nothing_for_ctc_to_decode(recognizer):
-    recipe = toy.recipe(model={"ctc_weight": 0.0})
-    model = AsrModel(24, len(recognizer.tokenizer), recipe.model)
-    with pytest.raises(AsrlabError, match=r"attention head alone \(ctc_weight=0\)"):
-        Recognizer(recognizer.front_end.options, model, recognizer.tokenizer).log_probs([sung("a")])
+    recipe = toy.recipe(toy.ATTENTION)
+    model = Model({"sound": Shape(24)}, len(recognizer.tokenizer), recipe.model)
+    with pytest.raises(AsrlabError, match=r"attention head alone \(model.ctc=false\)"):
+        Recognizer(recognizer.inputs, model, recognizer.tokenizer).log_probs([sung("a")])
 
 
 # --- files and arrays -------------------------------------------------------------------------------------------------

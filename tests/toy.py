@@ -14,20 +14,24 @@ TONES = {"a": 400.0, "b": 700.0, "c": 1200.0, "d": 2000.0, "e": 3300.0}  # Hz
 LETTER, GAP = 0.10, 0.10  # seconds
 
 TINY = {  # the smallest recipe that learns it; every kind of chance is switched off
-    "front_end": {"n_mels": 24},
+    "inputs": {"sound": {"n_mels": 24}},
     "spec_augment": {"time_masks": 0, "freq_masks": 0},
     "model": {
-        "encoder": {
-            "kind": "cnn", "dim": 32, "layers": 2, "heads": 2, "kernel": 5, "expansion": 2, "dropout": 0.0,
-            "subsampling_channels": 8,
+        "branches": {
+            "sound": {
+                "kind": "cnn", "dim": 32, "layers": 2, "heads": 2, "kernel": 5, "expansion": 2, "dropout": 0.0,
+                "subsampling_channels": 8,
+            },
         },
-        "decoder": {"dim": 24, "attention_dim": 16, "location_channels": 4, "location_kernel": 5, "dropout": 0.0},
     },
     "batch_seconds": 6.0, "epochs": 3, "warmup_epochs": 1.0, "learning_rate": 5e-3, "precision": "float32",
 }  # fmt: skip
+SPELLER = {"dim": 24, "attention_dim": 16, "location_channels": 4, "location_kernel": 5, "dropout": 0.0}
+BOTH = {"model": {"decoder": SPELLER}, "objectives": {"ctc": 0.5, "attention": 0.5}}  # heads
+ATTENTION = {"model": {"ctc": False, "decoder": SPELLER}, "objectives": {"attention": 1.0}}
 CHANCE = {  # every kind of chance that a recipe has
     "spec_augment": {"time_masks": 2, "freq_masks": 1, "freq_width": 6},
-    "model": {"encoder": {"dropout": 0.2, "layer_drop": 0.3}},
+    "model": {"branches": {"sound": {"dropout": 0.2, "layer_drop": 0.3}}},
     "speeds": [0.9, 1.0, 1.1],
 }
 
@@ -54,7 +58,7 @@ def utterance(folder: Path, name: str, text: str, samples: np.ndarray, speaker: 
     """Samples as an utterance in a WAV file."""
     path = Path(folder) / f"{name}.wav"
     audio.save(path, samples, RATE)
-    return Utterance(name, path, text, speaker, len(samples) / RATE)
+    return Utterance.recorded(name, path, text, speaker, len(samples) / RATE)
 
 
 def corpus(folder: Path, train: int = 16, dev: int = 6, test: int = 6, seed: int = 0) -> Corpus:

@@ -19,6 +19,7 @@ from asrlab.models import EncoderOptions, ModelOptions
 from asrlab.recognizer import Recognizer
 from asrlab.signals.augment import SpecAugmentOptions
 from asrlab.signals.features import FrontEndOptions
+from asrlab.signals.inputs import InputOptions
 from asrlab.text import lexicon_tokens
 from asrlab.training.loop import train
 from asrlab.training.losses import ctc_loss
@@ -27,9 +28,9 @@ from asrlab.training.recipe import Recipe
 SMALL = Recipe(
     dev_split="",
     tokenizer="word",
-    front_end=FrontEndOptions(n_mels=40),
+    inputs=InputOptions(sound=FrontEndOptions(n_mels=40)),
     spec_augment=SpecAugmentOptions(freq_masks=2, freq_width=10, time_masks=4, time_fraction=0.1),
-    model=ModelOptions(EncoderOptions("cnn", dim=64, layers=3, kernel=9, subsampling_channels=8, dropout=0.2)),
+    model=ModelOptions({"sound": EncoderOptions("cnn", 64, layers=3, kernel=9, subsampling_channels=8, dropout=0.2)}),
     speeds=(0.9, 1.0, 1.1),
     batch_seconds=10.0,
     learning_rate=5e-3,
@@ -67,7 +68,7 @@ class DeepWords:
         if options.steps:
             epochs = max(epochs, round(options.steps * options.recipe.batch_seconds / seconds))
         recipe = replace(options.recipe, dev_split="", train_splits=("train",), epochs=epochs)
-        corpus = Corpus("words", {"train": tuple(utterances)}, recipe.front_end.sample_rate)
+        corpus = Corpus("words", {"train": tuple(utterances)}, recipe.inputs.sound.sample_rate)
         with tempfile.TemporaryDirectory() as temporary:
             directory = Path(options.directory or temporary)
             recognizer = train(recipe, directory, corpus, progress=False)

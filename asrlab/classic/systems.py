@@ -65,7 +65,8 @@ def _ctc(utterances, sample_rate, recipe, directory, steps):
     from asrlab.classic.deep import SMALL, DeepOptions, DeepWords
 
     if recipe is None:
-        recipe = replace(SMALL, front_end=replace(SMALL.front_end, sample_rate=sample_rate))
+        sound = replace(SMALL.inputs.sound, sample_rate=sample_rate)
+        recipe = replace(SMALL, inputs=replace(SMALL.inputs, sound=sound))
     return DeepWords.train(utterances, DeepOptions(recipe, steps, str(directory)))
 
 

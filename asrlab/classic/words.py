@@ -12,7 +12,7 @@ import io
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -23,7 +23,7 @@ import soundfile
 
 from asrlab import corpora
 from asrlab.core.errors import AsrlabError
-from asrlab.corpora import Utterance
+from asrlab.corpora import Source, Utterance
 from asrlab.corpora.scenetalk.espeak import ACCENTS, SAMPLE_RATE, VARIANTS, Request, speak_all
 from asrlab.corpora.scenetalk.grammar import COLOURS, NUMBERS, draw
 from asrlab.corpora.scenetalk.shard import HELD_OUT, PITCHES, RATES
@@ -97,7 +97,7 @@ def with_noise(
 
     pieces = _kept(key, make, sample_rate)
     return tuple(
-        replace(u, audio=_path(key), start=start, seconds=seconds, tags={**u.tags, "snr": f"{snr_db:g}"})
+        u.moved(Source(_path(key), start, seconds), seconds=seconds, tags={**u.tags, "snr": f"{snr_db:g}"})
         for u, (start, seconds) in zip(utterances, pieces, strict=True)
     )
 
@@ -145,7 +145,9 @@ def _babble() -> list[Utterance]:
         total = sum(np.roll(track / track.std(), 12_345 * k) for k, track in enumerate(tracks))
         return [(PEAK * total / np.abs(total).max()).astype(np.float32)]
 
-    return [Utterance("babble", _path(key), "", "babble", seconds, start) for start, seconds in _kept(key, make)]
+    return [
+        Utterance.recorded("babble", _path(key), "", "babble", seconds, start) for start, seconds in _kept(key, make)
+    ]
 
 
 # --- in the cache ---------------------------------------------------------------------------------
@@ -160,7 +162,8 @@ def _path(key: str) -> Path:
 
 
 def _fingerprint(utterance: Utterance) -> list:
-    return [utterance.id, utterance.audio.name, round(utterance.start, 6), round(utterance.seconds, 6)]
+    source = utterance.source()
+    return [utterance.id, source.path.name, round(source.start, 6), round(utterance.seconds, 6)]
 
 
 def _kept(key: str, make: Callable[[], list[np.ndarray]], sample_rate: int = SAMPLE_RATE) -> list[tuple[float, float]]:
@@ -194,4 +197,4 @@ def _utterance(id: str, request: Request, take: int, start: float, seconds: floa
     tags = {
         "accent": accent, "variant": variant, "rate": str(request.rate), "pitch": str(request.pitch), "take": str(take),
     }  # fmt: skip
-    return Utterance(id, path, request.text, request.voice, seconds, start, tags)
+    return Utterance.recorded(id, path, request.text, request.voice, seconds, start, tags)

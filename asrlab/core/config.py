@@ -76,11 +76,14 @@ def override(options: T, assignments: Sequence[str]) -> T:
             raise AsrlabError(f"{assignment!r}: write NAME=VALUE, for example learning_rate=0.001")
         (*parts, last), here, kind = path.split("."), values, type(options)
         for part in parts:
+            inner = _inside(kind, part)
+            if here.get(part) is None and inner is not None:
+                here[part] = {}  # options that were null, or a new name in a mapping: with the defaults of the rest
             if not isinstance(here.get(part), dict):
                 raise AsrlabError(f"{assignment!r}: {part!r} has no fields; the names are {', '.join(here)}")
-            here, kind = here[part], field_types(kind)[part] if dataclasses.is_dataclass(kind) else None
-        if last not in here and dataclasses.is_dataclass(kind):
-            raise AsrlabError(f"{assignment!r}: no field {last!r}; the names are {', '.join(here)}")
+            here, kind = here[part], inner
+        if dataclasses.is_dataclass(kind) and last not in field_types(kind):
+            raise AsrlabError(f"{assignment!r}: no field {last!r}; the names are {', '.join(field_types(kind))}")
         try:
             here[last] = text if isinstance(here.get(last), str) else yaml.safe_load(text)
         except yaml.YAMLError as error:
@@ -93,14 +96,49 @@ def fields(cls: type, prefix: str = "") -> Iterator[tuple[str, str, str]]:
     comments = _comments(cls)
     for field in dataclasses.fields(cls):
         kind = field_types(cls)[field.name]
-        inner = kind if dataclasses.is_dataclass(kind) else None
-        if inner:
-            yield from fields(inner, f"{prefix}{field.name}.")
-        else:
-            has_factory = field.default_factory is not dataclasses.MISSING
-            default = field.default_factory() if has_factory else field.default
-            shown = "" if default is dataclasses.MISSING else json.dumps(default)
-            yield prefix + field.name, shown, comments[field.name]
+        inner = _options_in(kind)
+        if inner is None or inner is not kind:
+            yield prefix + field.name, _shown(field), comments[field.name]
+        if inner is not None:
+            name = field.name if inner is _without_none(kind) else f"{field.name}.NAME"
+            yield from fields(inner, f"{prefix}{name}.")
+
+
+def _shown(field: dataclasses.Field) -> str:
+    """The default of a field as text, short where it is made of further options."""
+    has_factory = field.default_factory is not dataclasses.MISSING
+    default = field.default_factory() if has_factory else field.default
+    if default is dataclasses.MISSING:
+        return ""
+    if isinstance(default, Mapping) and any(map(dataclasses.is_dataclass, default.values())):
+        return json.dumps({name: {} for name in default})
+    return json.dumps({} if dataclasses.is_dataclass(default) else default)
+
+
+def _without_none(kind: Any) -> Any:
+    """`X` of `X | None`, anything else as it is."""
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        return next(a for a in typing.get_args(kind) if a is not type(None))
+    return kind
+
+
+def _options_in(kind: Any) -> type | None:
+    """The options that a field of this type holds: itself, perhaps null, or by name in a mapping."""
+    kind = _without_none(kind)
+    if typing.get_origin(kind) in (dict, Mapping) and len(typing.get_args(kind)) == 2:
+        kind = typing.get_args(kind)[1]
+    return kind if dataclasses.is_dataclass(kind) else None
+
+
+def _inside(kind: Any, part: str) -> Any:
+    """The type of `part` inside a type: of a dataclass' field, or of what a mapping holds under any name."""
+    kind = _without_none(kind)
+    if dataclasses.is_dataclass(kind):
+        found = field_types(kind).get(part)
+        return None if found is None else (_without_none(found) if _options_in(found) else None)
+    if typing.get_origin(kind) in (dict, Mapping):
+        return _options_in(kind)
+    return None
 
 
 @functools.cache
@@ -143,6 +181,11 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
         if not isinstance(value, (list, tuple)):
             raise AsrlabError(f"{where}={value!r}: expected a list, such as [{value}]")
         return tuple(_convert(arguments[0], item, where) for item in value)
+    if origin in (dict, Mapping) and len(arguments) == 2 and arguments[1] is not Any and isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise AsrlabError(f"{where}: {key!r} is not a name; write it in quotes")
+        return {key: _convert(arguments[1], one, f"{where}.{key}") for key, one in value.items()}
     if origin in (dict, Mapping) or kind is dict:
         expected: Any = Mapping
     elif kind is float and not isinstance(value, bool):

@@ -9,9 +9,10 @@ from pathlib import Path
 from types import ModuleType
 
 from asrlab.core.errors import AsrlabError
-from asrlab.corpora.base import Corpus, Utterance
+from asrlab.corpora.base import SOUND, Corpus, Source, Utterance
+from asrlab.corpora.read import read
 
-__all__ = ["Corpus", "Utterance", "cache", "home", "load", "names", "options", "prepare"]
+__all__ = ["SOUND", "Corpus", "Source", "Utterance", "cache", "home", "load", "names", "options", "prepare", "read"]
 
 # Each is a module here: FOLDER, load(root, **options) and, where the corpus can be fetched, prepare(root, downloads).
 _NAMES = ("scenetalk", "an4", "fsdd", "librispeech", "speech_commands", "yesno", "manifest", "shards")

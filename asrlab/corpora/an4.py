@@ -91,7 +91,7 @@ def _utterance(root: Path, file_id: str, line: str, where: str) -> Utterance:
     if path is None:
         raise AsrlabError(f"{root / 'wav' / file_id}.wav: no such file; fetch the corpus with `asrlab prepare an4`")
     seconds, _ = header(path)
-    return Utterance(name, path, normalise(match["text"]), speaker, seconds, tags={"sex": speaker[0]})
+    return Utterance.recorded(name, path, normalise(match["text"]), speaker, seconds, tags={"sex": speaker[0]})
 
 
 def _lines(path: Path) -> list[str]:

@@ -1,15 +1,27 @@
-"""The vocabulary that every corpus shares: an utterance, and a corpus of them in named splits."""
+"""The vocabulary that every corpus shares: sources, an utterance that has some, a corpus of utterances in splits."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from asrlab.core.errors import AsrlabError
+
+SOUND = "sound"  # the modality that most corpora have; others: lips, scene
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where one modality of an utterance lies: a stretch of a file. `corpora.read` gives what is there."""
+
+    path: Path  # a recording, an array of frames (.npy), or a tar shard of many
+    start: float = 0.0  # where in the file it begins, in seconds
+    seconds: float | None = None  # how long it is, None: to the end of the file
+    member: str = ""  # the file inside, for a tar shard
 
 
 @dataclass(frozen=True)
@@ -17,24 +29,54 @@ class Utterance:
     """Who said what, and where it lies. Holds no samples: `load()` reads them when they are wanted."""
 
     id: str  # unique in its corpus
-    audio: Path  # the file that holds it, perhaps among others: a recording, or a tar shard of many
     text: str  # what was said, already normalised
     speaker: str  # unique in its corpus; splits by speaker go by this
     seconds: float  # how long it is
-    start: float = 0.0  # where in the file it begins, in seconds
+    sources: Mapping[str, Source] = field(default_factory=dict, hash=False)  # modality -> where; none for text alone
     tags: Mapping[str, str] = field(default_factory=dict, hash=False)  # accent, voice, ...: what scores group by
+    notes: Mapping[str, str] = field(default_factory=dict, hash=False)  # meaning, phones with times, ...
 
-    def load(self, sample_rate: int = 16000) -> np.ndarray:
-        """The samples of this utterance alone, float32 (N,) in [-1, 1], mono, at `sample_rate` Hz.
+    @classmethod
+    def recorded(
+        cls,
+        id: str,
+        path: Path,
+        text: str,
+        speaker: str,
+        seconds: float,
+        start: float = 0.0,
+        tags: Mapping[str, str] | None = None,
+        notes: Mapping[str, str] | None = None,
+    ) -> Utterance:
+        """An utterance of sound alone: `seconds` of the file `path`, from `start` on."""
+        sources = {SOUND: Source(path, start, seconds)}
+        return cls(id, text, speaker, seconds, sources, dict(tags or {}), dict(notes or {}))
 
-        Raises AsrlabError naming the file if it is missing, is not audio, or ends before the utterance does.
+    def source(self, modality: str = SOUND) -> Source:
+        """Where a modality of this utterance lies. Raises AsrlabError naming what there is."""
+        if modality not in self.sources:
+            there = ", ".join(self.sources) or "text alone"
+            raise AsrlabError(f"utterance {self.id!r}: has no {modality} ({there}); choose another corpus or modality")
+        return self.sources[modality]
+
+    def load(self, rate: float = 16000, modality: str = SOUND) -> np.ndarray:
+        """What this utterance alone holds of a modality at `rate` a second, as `corpora.read` gives it: of sound the
+        samples, float32 (N,) in [-1, 1], mono.
+
+        Raises AsrlabError for a modality that it does not have, and naming the file if that is missing, holds something
+        else, or ends before the utterance does.
         """
-        from asrlab.corpora import shards
-        from asrlab.signals import audio
+        from asrlab.corpora.read import read
 
-        if self.audio.suffix == ".tar":
-            return shards.read(self.audio, self.id, sample_rate)
-        return audio.load(self.audio, sample_rate, start=self.start, seconds=self.seconds)
+        return read(self.source(modality), modality, rate)
+
+    def moved(self, source: Source, modality: str = SOUND, **changes) -> Utterance:
+        """The same utterance, with what it holds of a modality in another place; `changes` are further fields."""
+        return replace(self, sources={**self.sources, modality: source}, **changes)
+
+    def __str__(self) -> str:
+        where = ", ".join(str(source.path) for source in self.sources.values())
+        return f"utterance {self.id!r} ({where or 'text alone'})"
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ def _utterance(path: Path) -> Utterance:
         raise AsrlabError(f"{path}: the name is not DIGIT_SPEAKER_TAKE.wav; take the file out of the folder")
     speaker = match["speaker"]
     tags = {"accent": ACCENTS.get(speaker, "unknown"), "take": str(int(match["take"]))}
-    return Utterance(path.stem, path, DIGITS[int(match["digit"])], speaker, header(path)[0], tags=tags)
+    return Utterance.recorded(path.stem, path, DIGITS[int(match["digit"])], speaker, header(path)[0], tags=tags)
 
 
 def _takes(utterances: list[Utterance], test: bool) -> tuple[Utterance, ...]:

@@ -69,7 +69,7 @@ def _subset(root: Path, subset: str) -> Iterable[Utterance]:
         except OSError as error:
             raise AsrlabError(f"{root / subset}: a transcript is missing ({error}); fetch the subset again") from error
         audio = root / path
-        yield Utterance(
+        yield Utterance.recorded(
             f"{speaker}-{chapter}-{number:04d}", audio, normalise(text), str(speaker), header(audio)[0],
             tags={"subset": subset, "chapter": str(chapter)},
         )  # fmt: skip

@@ -7,6 +7,8 @@ A manifest has one JSON object a line:
 
 `audio` is relative to the manifest; `text` is what was said. The rest may be left out: `id` is then the name of the
 file, `speaker` "unknown", `start` 0, `seconds` up to the end of the file. `sha256`, if there, is that of the file.
+`sources` names files of other modalities that last as long as the sound, {"lips": "a.npy"}; `notes` holds texts about
+the utterance, such as its meaning.
 """
 
 from __future__ import annotations
@@ -21,13 +23,13 @@ from pathlib import Path
 from typing import Any
 
 from asrlab.core.errors import AsrlabError
-from asrlab.corpora.base import Corpus, Utterance, header
+from asrlab.corpora.base import SOUND, Corpus, Source, Utterance, header
 from asrlab.corpora.download import sha256_file
 from asrlab.text import normalise
 
 FOLDER = "manifest"
 AUDIO = (".wav", ".flac", ".mp3", ".ogg")
-FIELDS = ("id", "audio", "text", "speaker", "start", "seconds", "tags", "sha256")
+FIELDS = ("id", "audio", "text", "speaker", "start", "seconds", "tags", "notes", "sources", "sha256")
 TOLERANCE = 0.02  # seconds by which an utterance may seem to outlast its file: rounding in other people's tools
 SHOWN = 40  # problems that a message lists before it only counts them
 
@@ -74,7 +76,7 @@ def load(root: Path, normalise_text: bool = True, verify: bool = False) -> Corpu
         raise ManifestError(problems)
     if not any(splits.values()):
         raise AsrlabError(f"{root}: no utterances; a manifest has one JSON object a line, a folder x.wav with x.txt")
-    rates = {header(u.audio)[1] for utterances in splits.values() for u in utterances[:1]}
+    rates = {header(u.source().path)[1] for utterances in splits.values() for u in utterances[:1]}
     return Corpus(root.stem, splits, max(rates))
 
 
@@ -99,13 +101,19 @@ def save_manifest(utterances: Iterable[Utterance], path: str | Path) -> Path:
 
 
 def to_row(utterance: Utterance, folder: Path) -> dict[str, Any]:
-    """The fields of a manifest's line for `utterance`, its audio relative to `folder` where possible."""
-    try:
-        audio = Path(os.path.relpath(utterance.audio, folder)).as_posix()
-    except ValueError:  # another drive, on Windows
-        audio = str(utterance.audio)
-    row = {"id": utterance.id, "audio": audio, "text": utterance.text, "speaker": utterance.speaker}
-    return {**row, "start": utterance.start, "seconds": utterance.seconds, "tags": dict(utterance.tags)}
+    """The fields of a manifest's line for `utterance`, its files relative to `folder` where possible."""
+
+    def relative(path: Path) -> str:
+        try:
+            return Path(os.path.relpath(path, folder)).as_posix()
+        except ValueError:  # another drive, on Windows
+            return str(path)
+
+    sound = utterance.source()
+    others = {modality: relative(s.path) for modality, s in utterance.sources.items() if modality != SOUND}
+    row = {"id": utterance.id, "audio": relative(sound.path), "text": utterance.text, "speaker": utterance.speaker}
+    row |= {"start": sound.start, "seconds": utterance.seconds, "tags": dict(utterance.tags)}
+    return row | ({"notes": dict(utterance.notes)} if utterance.notes else {}) | ({"sources": others} if others else {})
 
 
 @dataclass(frozen=True)
@@ -210,9 +218,12 @@ def _wrong_types(fields: Mapping[str, Any]) -> list[str]:
             wrong.append(f"{name} is {value!r}, not a number")
         elif not math.isfinite(value) or value < 0 or (name == "seconds" and value == 0):
             wrong.append(f"{name} is {value!r}; it must be finite and {least}")
-    tags = fields.get("tags", {})
-    if not isinstance(tags, dict) or not all(isinstance(value, str) for value in tags.values()):
-        wrong.append(f"tags are {tags!r}; they must be an object of strings")
+    for name in ("tags", "notes", "sources"):
+        value = fields.get(name, {})
+        if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+            wrong.append(f"{name} are {value!r}; they must be an object of strings")
+        elif name == "sources" and SOUND in value:
+            wrong.append(f"sources name {SOUND}, which is what audio names; leave it out")
     return wrong
 
 
@@ -220,30 +231,35 @@ def _utterance(row: _Row, normalise_text: bool) -> Utterance:
     fields = row.fields
     text = normalise(fields["text"]) if normalise_text else " ".join(fields["text"].split())
     audio = row.folder / fields["audio"]
-    start = float(fields.get("start", 0.0))
+    start, seconds = float(fields.get("start", 0.0)), float(fields.get("seconds", 0.0))
     default_id = audio.stem + (f"@{start:g}" if start else "")
+    sources = {SOUND: Source(audio, start, seconds)}
+    sources |= {modality: Source(row.folder / path) for modality, path in fields.get("sources", {}).items()}
     return Utterance(
-        fields.get("id", default_id), audio, text, fields.get("speaker", "unknown"), float(fields.get("seconds", 0.0)),
-        start, fields.get("tags", {}),
+        fields.get("id", default_id), text, fields.get("speaker", "unknown"), seconds, sources,
+        fields.get("tags", {}), fields.get("notes", {}),
     )  # fmt: skip
 
 
 def _with_length(utterance: Utterance, fields: Mapping[str, Any], wrong: list[str], verify: bool) -> Utterance:
-    """The utterance with its length checked against its file, or taken from it."""
+    """The utterance with its length checked against its file, or taken from it; other modalities last as long."""
+    source = utterance.source()
+    missing = [str(s.path) for modality, s in utterance.sources.items() if modality != SOUND and not s.path.is_file()]
+    wrong += [f"sources: {path}: no such file; check the path" for path in missing]
     try:
-        length, rate = header(utterance.audio)
+        length, rate = header(source.path)
     except (AsrlabError, ValueError) as error:  # ValueError: a path with a null byte
         wrong.append(f"audio: {error}")
         return utterance
-    if verify and "sha256" in fields and sha256_file(utterance.audio) != fields["sha256"].lower():
-        wrong.append(f"audio: {utterance.audio}: SHA-256 differs from the manifest's; the file has been changed")
-    left = length - utterance.start
+    if verify and "sha256" in fields and sha256_file(source.path) != fields["sha256"].lower():
+        wrong.append(f"audio: {source.path}: SHA-256 differs from the manifest's; the file has been changed")
+    seconds, left = utterance.seconds, length - source.start
     if left < 1 / rate:
-        wrong.append(f"start {utterance.start:g} s lies beyond the end of {utterance.audio} ({length:g} s)")
-    elif utterance.seconds > left + TOLERANCE:
-        end = utterance.start + utterance.seconds
-        wrong.append(f"ends at {end:g} s, but {utterance.audio} is {length:g} s long")
-    elif not utterance.seconds or utterance.seconds > left - 1 / rate:
+        wrong.append(f"start {source.start:g} s lies beyond the end of {source.path} ({length:g} s)")
+    elif seconds > left + TOLERANCE:
+        wrong.append(f"ends at {source.start + seconds:g} s, but {source.path} is {length:g} s long")
+    elif not seconds or seconds > left - 1 / rate:
         # Whole samples, so that start + seconds never asks for one more than the file has.
-        return replace(utterance, seconds=(round(length * rate) - round(utterance.start * rate)) / rate)
-    return utterance
+        seconds = (round(length * rate) - round(source.start * rate)) / rate
+    sources = {modality: replace(s, seconds=seconds) for modality, s in utterance.sources.items()}
+    return replace(utterance, seconds=seconds, sources=sources)

@@ -1,7 +1,8 @@
 """Corpora too large for single files: tar shards in the layout of webdataset, on one disk or on several.
 
 A split is a folder of shard-00000.tar, shard-00001.tar, ... and index.jsonl, a line an utterance. In a shard each
-utterance is ID.flac and ID.json; any tool that reads webdataset's tars reads these. Training goes through the shards
+utterance is ID.flac, ID.json and, of every other modality, ID.NAME.npy; any tool that reads webdataset's tars reads
+these. Training goes through the shards
 one after the other, in an order shuffled anew in every epoch, so that a disk reads from one place at a time.
 """
 
@@ -11,21 +12,26 @@ import io
 import json
 import tarfile
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
 from asrlab.core.errors import AsrlabError
-from asrlab.corpora.base import Corpus, Utterance
-from asrlab.signals import audio
+from asrlab.corpora.base import SOUND, Corpus, Source, Utterance
+from asrlab.corpora.read import member_bytes, read
 
 FOLDER = "shards"
 INDEX = "index.jsonl"
 
 
-def write(utterances: Iterable[Utterance], folder: Path | str, sample_rate: int = 16000, per_shard: int = 1000) -> int:
+def write(
+    utterances: Iterable[Utterance],
+    folder: Path | str,
+    sample_rate: int = 16000,
+    per_shard: int = 1000,
+) -> int:
     """Pack utterances into shards under `folder`, as 16-bit FLAC at `sample_rate` Hz; returns how many shards.
 
     A shard holds `per_shard` utterances, in order: mix speakers and lengths before, since a batch is of one shard.
@@ -45,8 +51,13 @@ def write(utterances: Iterable[Utterance], folder: Path | str, sample_rate: int 
                     shard, count = shard + 1, 0
                     tar = tarfile.open(folder / f"shard-{shard:05d}.tar", "w")  # noqa: SIM115 (closed with the next)
                 row = _description(utterance)
-                _add(tar, f"{utterance.id}.flac", _flac(utterance.load(sample_rate), sample_rate))
                 _add(tar, f"{utterance.id}.json", json.dumps(row, ensure_ascii=False).encode())
+                for modality, source in utterance.sources.items():
+                    if modality == SOUND:
+                        data = _flac(utterance.load(sample_rate), sample_rate)
+                    else:
+                        data = _npy(read(replace(source, seconds=None), modality))  # its own frames, at its own rate
+                    _add(tar, _member(utterance.id, modality), data)
                 index.write(json.dumps(row | {"shard": f"shard-{shard:05d}.tar"}, ensure_ascii=False) + "\n")
                 count += 1
             if tar:
@@ -68,45 +79,34 @@ def load(root: Path, more: Sequence[str] = ()) -> Corpus:
     if not any(splits.values()):
         raise AsrlabError(f"{root}: no SPLIT/{INDEX} below it; write shards with asrlab.corpora.shards.write")
     first = next(u for utterances in splits.values() for u in utterances)
-    return Corpus("shards", splits, _read(first.audio, first.id)[1])
-
-
-def read(path: Path, utterance_id: str, sample_rate: int) -> np.ndarray:
-    """Samples of one utterance in a shard, float32 (N,) at `sample_rate` Hz. Raises AsrlabError naming the shard."""
-    samples, rate = _read(path, utterance_id)
-    return audio.resample(samples, rate, sample_rate)
-
-
-def _read(path: Path, utterance_id: str) -> tuple[np.ndarray, int]:
-    name = f"{utterance_id}.flac"
+    source = first.source()
     try:
-        begin, size = _members(path)[name]
-        with open(path, "rb") as file:
-            file.seek(begin)
-            return soundfile.read(io.BytesIO(file.read(size)), dtype="float32")
-    except (OSError, tarfile.TarError, soundfile.SoundFileError) as error:
-        raise AsrlabError(f"{path}: {name} cannot be read ({error}); copy or write the shard again") from error
-    except KeyError as error:
-        raise AsrlabError(f"{path}: holds no {name}; the index is of other shards, write them again") from error
-
-
-@lru_cache(maxsize=64)
-def _members(path: Path) -> dict[str, tuple[int, int]]:
-    """Where each file of a shard begins and how long it is, in bytes; nothing is extracted."""
-    with tarfile.open(path) as tar:
-        return {member.name: (member.offset_data, member.size) for member in tar if member.isfile()}
+        rate = soundfile.info(io.BytesIO(member_bytes(source.path, source.member))).samplerate
+    except soundfile.SoundFileError as error:
+        raise AsrlabError(f"{source.path}:{source.member}: damaged ({error}); write the shard again") from error
+    return Corpus("shards", splits, rate)
 
 
 def _description(utterance: Utterance) -> dict:
     if Path(utterance.id).name != utterance.id or "." in utterance.id:  # webdataset splits names at their first dot
         raise AsrlabError(f"utterance {utterance.id!r}: its id becomes a file name; leave out '/' and '.'")
-    row = {"id": utterance.id, "text": utterance.text, "speaker": utterance.speaker}
-    return row | {"seconds": utterance.seconds, "tags": dict(utterance.tags)}
+    row = {"id": utterance.id, "text": utterance.text, "speaker": utterance.speaker, "seconds": utterance.seconds}
+    return row | {"tags": dict(utterance.tags), "notes": dict(utterance.notes), "modalities": list(utterance.sources)}
+
+
+def _member(utterance_id: str, modality: str) -> str:
+    return f"{utterance_id}.flac" if modality == SOUND else f"{utterance_id}.{modality}.npy"
 
 
 def _flac(samples: np.ndarray, sample_rate: int) -> bytes:
     buffer = io.BytesIO()
     soundfile.write(buffer, np.clip(samples, -1, 1), sample_rate, "PCM_16", format="FLAC")
+    return buffer.getvalue()
+
+
+def _npy(frames: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, frames, allow_pickle=False)
     return buffer.getvalue()
 
 
@@ -128,9 +128,12 @@ def _read_index(index: Path) -> tuple[Utterance, ...]:
             shard = index.parent / Path(row["shard"]).name  # a name only: an index cannot point elsewhere
             if not shard.is_file():
                 raise AsrlabError(f"{index}:{number}: {shard} is missing; copy the whole folder")
-            utterances.append(
-                Utterance(row["id"], shard, row["text"], row["speaker"], float(row["seconds"]), tags=row["tags"])
-            )
+            name, seconds = row["id"], float(row["seconds"])
+            sources = {
+                modality: Source(shard, seconds=seconds, member=_member(name, modality))
+                for modality in row["modalities"]
+            }
+            utterances.append(Utterance(name, row["text"], row["speaker"], seconds, sources, row["tags"], row["notes"]))
         except (ValueError, KeyError, TypeError) as error:
             if isinstance(error, AsrlabError):
                 raise

@@ -57,4 +57,6 @@ def _subset(root: Path, subset: str, wanted: set[str] | None) -> Iterable[Uttera
         path, _, word, speaker, number = listed.get_metadata(n)
         if wanted is None or word in wanted:
             audio = root / path
-            yield Utterance(f"{word}/{audio.stem}", audio, word, speaker, header(audio)[0], tags={"take": str(number)})
+            yield Utterance.recorded(
+                f"{word}/{audio.stem}", audio, word, speaker, header(audio)[0], tags={"take": str(number)}
+            )

@@ -29,7 +29,9 @@ def load(root: Path) -> Corpus:
     files = [path for path in sorted(Path(root).glob("*.wav")) if re.fullmatch(r"[01](_[01])*", path.stem)]
     if not files:
         raise AsrlabError(f"{root}: no recordings here; fetch them with `asrlab prepare yesno`")
-    everything = tuple(Utterance(path.stem, path, _text(path.stem), "speaker", header(path)[0]) for path in files)
+    everything = tuple(
+        Utterance.recorded(path.stem, path, _text(path.stem), "speaker", header(path)[0]) for path in files
+    )
     return Corpus("yesno", {"train": everything[::2], "test": everything[1::2]}, SAMPLE_RATE)
 
 

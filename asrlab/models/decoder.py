@@ -11,9 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from asrlab.core.errors import AsrlabError
-from asrlab.models.layers import Dropout, length_mask
+from asrlab.core.streams import length_mask
+from asrlab.models.layers import Dropout
 
 BOUNDARY = 0  # begins and ends every text
+LOWEST = torch.finfo(torch.float32).min  # of an energy: no weight beside any other, and no NaN where there is no frame
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ class AttentionDecoder(nn.Module):
         hidden, cell = self.lstm(torch.cat([embedded, state.context], dim=-1), (state.hidden, state.cell))
         location = self.locate(self.location(state.looked[:, None]).transpose(1, 2))
         energy = self.energy(torch.tanh(state.keys + self.query(hidden)[:, None] + location)).squeeze(-1)
-        weight = energy.float().masked_fill(~state.real, float("-inf")).softmax(dim=-1).to(state.memory.dtype)
+        weight = energy.float().masked_fill(~state.real, LOWEST).softmax(dim=-1).to(state.memory.dtype)
         context = (weight[:, None] @ state.memory).squeeze(1)
         logits = self.out(self.dropout(torch.cat([hidden, context], dim=-1)))
         after = DecoderState(state.memory, state.keys, state.real, hidden, cell, context, state.looked + weight)

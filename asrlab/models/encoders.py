@@ -1,7 +1,7 @@
 """Encoders: frames of features to frames of meaning. CNN, LSTM, Transformer, Conformer under one interface.
 
 `encoder(x (B, T, F), lengths (B,)) -> (y (B, T', D), lengths' (B,))`, where `T' = ceil(T / subsampling)`. What lies
-beyond a length never reaches a real frame: a padded batch gives what each utterance gives alone.
+beyond a length never reaches a real frame: a padded batch gives what each utterance gives alone. A length may be 0.
 """
 
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from asrlab.core.errors import AsrlabError
+from asrlab.core.streams import length_mask
 from asrlab.models.layers import (
     Dropout,
     FeedForward,
@@ -18,7 +19,6 @@ from asrlab.models.layers import (
     Subsampling,
     TimeConv,
     chunk_mask,
-    length_mask,
 )
 
 
@@ -33,7 +33,7 @@ class EncoderOptions:
     expansion: int = 4  # inner width of a feed-forward layer, in multiples of dim
     dropout: float = 0.1  # probability that a value is silenced in training
     layer_drop: float = 0.0  # probability that a whole residual block is skipped in training (stochastic depth)
-    subsampling: int = 4  # input frames for one output frame: 2, 4 or 8
+    subsampling: int = 4  # input frames for one output frame: 1, 2, 4 or 8
     subsampling_channels: int = 64  # channels of the convolutions that subsample
     causal: bool = False  # convolutions and recurrences see no future frame
     chunk: int = 0  # attention sees chunks of so many frames (0: everything); streaming needs causal and chunk
@@ -49,8 +49,8 @@ class EncoderOptions:
         for name in ("dropout", "layer_drop"):
             if not 0 <= getattr(self, name) < 0.99:
                 raise AsrlabError(f"encoder {name}={getattr(self, name)}: give a probability from 0 to below 0.99")
-        if self.subsampling not in (2, 4, 8):
-            raise AsrlabError(f"encoder subsampling={self.subsampling}: choose 2, 4 or 8")
+        if self.subsampling not in (1, 2, 4, 8):
+            raise AsrlabError(f"encoder subsampling={self.subsampling}: choose 1, 2, 4 or 8")
         if self.kind in ("transformer", "conformer") and self.dim % (2 * self.heads):
             raise AsrlabError(f"encoder dim={self.dim}: not a multiple of 2 x heads={self.heads}")
         if self.kind == "lstm" and not self.causal and self.dim % 2:
@@ -167,7 +167,8 @@ class LstmBlock(nn.Module):
         self.dropout = Dropout(options.dropout)
 
     def forward(self, x: Tensor, real: Tensor, see: Tensor, lengths: Tensor) -> Tensor:
-        packed = nn.utils.rnn.pack_padded_sequence(self.norm(x), lengths.cpu(), batch_first=True, enforce_sorted=False)
+        lengths = lengths.cpu().clamp(min=1)  # an absent stream: something that nobody reads
+        packed = nn.utils.rnn.pack_padded_sequence(self.norm(x), lengths, batch_first=True, enforce_sorted=False)
         y, _ = nn.utils.rnn.pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=x.shape[1])
         return x + self.dropout(y)
 

@@ -7,10 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-
-def length_mask(lengths: Tensor, frames: int) -> Tensor:
-    """`(B,)` lengths to a `(B, T)` mask, True where there is a real frame."""
-    return torch.arange(frames, device=lengths.device)[None, :] < lengths[:, None]
+from asrlab.core.streams import length_mask
 
 
 def chunk_mask(frames: int, chunk: int, left_chunks: int, device: torch.device | None = None) -> Tensor:
@@ -135,7 +132,7 @@ class Subsampling(nn.Module):
     """Two-dimensional convolutions that halve time and frequency, then a linear map: `(B, T, F) -> (B, T / s, D)`.
 
     Letters last longer than a hop, so fewer, richer frames cost no accuracy and save most of the arithmetic
-    (Gulati et al. 2020, arXiv:2005.08100). `subsampling` is 2, 4 or 8.
+    (Gulati et al. 2020, arXiv:2005.08100). `subsampling` is 1 (the linear map alone), 2, 4 or 8.
     """
 
     def __init__(self, features: int, dim: int, subsampling: int, channels: int, causal: bool):
@@ -148,7 +145,7 @@ class Subsampling(nn.Module):
         )
         for _ in range(steps):
             features = (features + 1) // 2
-        self.project = nn.Linear(channels * features, dim)
+        self.project = nn.Linear(channels * features if steps else features, dim)
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         x = x * length_mask(lengths, x.shape[1]).to(x.dtype)[:, :, None]

@@ -1,67 +1,138 @@
-"""The acoustic model: an encoder with one or two heads, CTC and attention."""
+"""The acoustic model: a branch for each stream of features, their fusion, a trunk, and heads that write text."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
 from asrlab.core.errors import AsrlabError
+from asrlab.core.streams import Shape, Stream
 from asrlab.models.decoder import AttentionDecoder, DecoderOptions
 from asrlab.models.encoders import Encoder, EncoderOptions
+from asrlab.models.fusion import KINDS, Fused, FusionOptions, ticks
+
+
+def _sound() -> dict[str, EncoderOptions]:
+    return {"sound": EncoderOptions()}
 
 
 @dataclass(frozen=True)
 class ModelOptions:
-    encoder: EncoderOptions = field(default_factory=EncoderOptions)
-    decoder: DecoderOptions = field(default_factory=DecoderOptions)
-    ctc_weight: float = 1.0  # share of CTC in the loss: 1 is CTC alone, 0 attention alone, between: both
-    inner_weight: float = 0.0  # share of a second CTC loss half-way up the encoder (Lee and Watanabe 2021), 0: none
+    branches: Mapping[str, EncoderOptions] = field(default_factory=_sound)  # the encoder of each stream
+    fusion: FusionOptions = field(default_factory=FusionOptions)  # how several streams become one
+    trunk: EncoderOptions | None = None  # blocks above the fusion (with subsampling 1), null: none
+    ctc: bool = True  # a CTC head
+    inner_ctc: bool = False  # another half-way up, in training (Lee and Watanabe 2021)
+    decoder: DecoderOptions | None = None  # an attention head, null: none
 
     def __post_init__(self):
-        if not 0 <= self.ctc_weight <= 1 or not 0 <= self.inner_weight < 1:
-            raise AsrlabError(
-                f"ctc_weight={self.ctc_weight}, inner_weight={self.inner_weight}: shares lie between 0 and 1"
-            )
-        if self.inner_weight and self.encoder.layers < 2:
-            raise AsrlabError(f"inner_weight={self.inner_weight}: an encoder of one layer has no middle; give it 0")
+        if not self.branches:
+            raise AsrlabError("branches={}: a model needs a stream; give branches.sound, say")
+        if not self.ctc and self.decoder is None:
+            raise AsrlabError("ctc=false, decoder=null: the model has no head; give it one of them")
+        if len(self.branches) > 1 and self.fusion.onto not in self.branches:
+            raise AsrlabError(f"fusion.onto={self.fusion.onto!r}: choose one of {', '.join(self.branches)}")
+        if self.trunk is not None and self.trunk.subsampling != 1:
+            raise AsrlabError(f"trunk.subsampling={self.trunk.subsampling}: a trunk keeps the frames it gets; give 1")
+        if self.inner_ctc and (not self.ctc or (self.trunk is None and len(self.branches) > 1)):
+            raise AsrlabError("inner_ctc=true: it needs ctc=true and, above several branches, a trunk; give both")
+        if self.inner_ctc and (self.trunk or self.branches[self.clock]).layers < 2:
+            raise AsrlabError("inner_ctc=true: an encoder of one layer has no middle; give false")
+
+    @property
+    def clock(self) -> str:
+        """The stream whose frames the model's frames follow."""
+        return self.fusion.onto if len(self.branches) > 1 else next(iter(self.branches))
+
+    @property
+    def encoders(self) -> list[EncoderOptions]:
+        """The options of every stack of blocks."""
+        return [*self.branches.values(), *([self.trunk] if self.trunk else [])]
 
 
 @dataclass(frozen=True)
 class Output:
     """What the model says of a batch."""
 
-    frames: Tensor  # (B, T, D) encoded speech
-    lengths: Tensor  # (B,) frames of each utterance
-    log_probs: Tensor | None  # (B, T, V) CTC head, nats
-    inner_log_probs: Tensor | None = None  # (B, T, V) the same half-way up the encoder, in training
+    frames: Tensor  # (B, T, D) encoded
+    lengths: Tensor  # (B,) frames of each utterance, 0 where all its streams are absent
+    log_probs: Tensor | None = None  # (B, T, V) CTC head, nats
+    inner_log_probs: Tensor | None = None  # (B, T, V) the same half-way up, in training
     logits: Tensor | None = None  # (B, L + 1, V) attention head, if targets were given
     attention: Tensor | None = None  # (B, L + 1, T) where it looked
+    gates: Tensor | None = None  # of the fusion, where it has some
 
 
-class AsrModel(nn.Module):
-    """Features `(B, T, F)` to log-probabilities of `vocabulary` tokens, token 0 the blank."""
+class Model(nn.Module):
+    """Streams of features to log-probabilities of `vocabulary` tokens, token 0 the blank.
 
-    def __init__(self, features: int, vocabulary: int, options: ModelOptions):
+    shapes  what the features of each branch are like: `Shape(dim, hop_seconds)`, or the front end that makes them
+    """
+
+    def __init__(self, shapes: Mapping[str, Shape], vocabulary: int, options: ModelOptions):
         super().__init__()
+        missing = [name for name in options.branches if name not in shapes]
+        if missing:
+            raise AsrlabError(f"branch {missing[0]!r}: no such input; there are {', '.join(shapes)}")
         self.options = options
-        self.encoder = Encoder(features, options.encoder)
-        dim = self.encoder.dim
-        self.ctc = nn.Linear(dim, vocabulary) if options.ctc_weight > 0 else None
-        self.inner_ctc = nn.Linear(dim, vocabulary) if self.ctc is not None and options.inner_weight > 0 else None
-        self.decoder = AttentionDecoder(dim, vocabulary, options.decoder) if options.ctc_weight < 1 else None
+        self.branches = nn.ModuleDict({name: Encoder(shapes[name].dim, o) for name, o in options.branches.items()})
+        self.encoded = {
+            name: Shape(o.dim, shapes[name].hop_seconds * o.subsampling) for name, o in options.branches.items()
+        }
+        several = len(options.branches) > 1
+        self.fusion = KINDS[options.fusion.kind](self.encoded, options.fusion) if several else None
+        dim = self.fusion.dim if self.fusion is not None else options.branches[options.clock].dim
+        self.trunk = Encoder(dim, options.trunk) if options.trunk else None
+        dim = options.trunk.dim if options.trunk else dim
+        self.ctc = nn.Linear(dim, vocabulary) if options.ctc else None
+        self.inner_ctc = nn.Linear(dim, vocabulary) if options.inner_ctc else None
+        self.decoder = AttentionDecoder(dim, vocabulary, options.decoder) if options.decoder else None
 
-    def forward(self, x: Tensor, lengths: Tensor, targets: Tensor | None = None) -> Output:
-        """`x (B, T, F)`, `lengths (B,)`; with `targets (B, L)`, padded with 0, the attention head is run as well."""
-        if self.training and self.inner_ctc is not None:
-            frames, lengths, tapped = self.encoder(x, lengths, tap=len(self.encoder.blocks) // 2 - 1)
-            inner = self._log_probs(self.inner_ctc, tapped)
-        else:
-            (frames, lengths), inner = self.encoder(x, lengths), None
-        log_probs = None if self.ctc is None else self._log_probs(self.ctc, frames)
+    @property
+    def frame_seconds(self) -> float:
+        """Seconds from one frame of the output to the next."""
+        return self.encoded[self.options.clock].hop_seconds
+
+    def frames(self, lengths: Mapping[str, Tensor]) -> Tensor:
+        """How many frames (B,) come out of so many frames of features of each stream, (B,)."""
+        clock, longest = self.options.clock, {}
+        for name, options in self.options.branches.items():
+            halved = -(-lengths[name] // options.subsampling)
+            longest[name] = ticks(halved, self.encoded[name].hop_seconds, self.frame_seconds)
+        own = longest[clock]
+        return torch.where(own > 0, own, torch.stack(list(longest.values())).amax(dim=0))
+
+    def forward(self, streams: Mapping[str, Stream], targets: Tensor | None = None) -> Output:
+        """`{name: (x (B, T, F), lengths (B,))}`; with `targets (B, L)`, padded with 0, the attention head runs as well.
+
+        Raises AsrlabError if a stream that the model has a branch for is not there (an absent one has length 0).
+        """
+        missing = [name for name in self.branches if name not in streams]
+        if missing:
+            wanted = ", ".join(self.branches)
+            raise AsrlabError(f"the model reads {wanted}; there is no {missing[0]}: give it, with length 0 if absent")
+        fused, inner = self._encode(streams)
+        log_probs = None if self.ctc is None else self._log_probs(self.ctc, fused.frames)
+        inner_log_probs = None if inner is None else self._log_probs(self.inner_ctc, inner)
         logits = attention = None
         if self.decoder is not None and targets is not None:
-            logits, attention = self.decoder(frames, lengths, targets)
-        return Output(frames, lengths, log_probs, inner, logits, attention)
+            logits, attention = self.decoder(fused.frames, fused.lengths, targets)
+        return Output(fused.frames, fused.lengths, log_probs, inner_log_probs, logits, attention, fused.gates)
+
+    def _encode(self, streams: Mapping[str, Stream]) -> tuple[Fused, Tensor | None]:
+        """The frames below the heads and, in training, those half-way up for the inner head."""
+        wants_inner = self.training and self.inner_ctc is not None
+        if self.fusion is None and self.trunk is None:
+            (name, branch), *_ = self.branches.items()
+            y, lengths, inner = _climb(branch, streams[name], wants_inner)
+            return Fused(y, lengths), inner
+        encoded = {name: Stream(*branch(*streams[name])) for name, branch in self.branches.items()}
+        fused = self.fusion(encoded) if self.fusion is not None else Fused(*encoded[self.options.clock])
+        if self.trunk is None:
+            return fused, None
+        y, lengths, inner = _climb(self.trunk, Stream(fused.frames, fused.lengths), wants_inner)
+        return Fused(y, lengths, fused.gates), inner
 
     @staticmethod
     def _log_probs(head: nn.Linear, frames: Tensor) -> Tensor:
@@ -71,3 +142,10 @@ class AsrModel(nn.Module):
     def parameter_count(self) -> int:
         """How many numbers training adjusts."""
         return sum(p.numel() for p in self.parameters())
+
+
+def _climb(encoder: Encoder, stream: Stream, inner: bool) -> tuple[Tensor, Tensor, Tensor | None]:
+    """What an encoder makes of a stream and, if wanted, its frames half-way up."""
+    if inner:
+        return encoder(*stream, tap=len(encoder.blocks) // 2 - 1)
+    return *encoder(*stream), None

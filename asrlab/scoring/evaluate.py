@@ -1,32 +1,37 @@
 """A recogniser measured on a corpus: every way of decoding, its error rate with interval, and all that was heard."""
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from tqdm import tqdm
 
 from asrlab.core.errors import AsrlabError
 from asrlab.corpora import Utterance
-from asrlab.decode import Hypothesis
 from asrlab.decode.attention import AttentionOptions
-from asrlab.recognizer import Heard, Recognizer
+from asrlab.recognizer import Recognizer
 from asrlab.scoring import score
 from asrlab.scoring.score import Interval
-from asrlab.text import PhoneTokenizer
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was said, and what was heard by each way of decoding."""
+    """What was said, and what was heard by each way of decoding (`Recognizer.searches`)."""
 
     references: dict[str, str]  # utterance id -> words
     hypotheses: dict[str, dict[str, str]]  # way of decoding -> utterance id -> words
     speakers: dict[str, str]  # utterance id -> speaker
+    search: str = ""  # the way that the recogniser answers with, empty: the last
+
+    @property
+    def answers(self) -> dict[str, str]:
+        """Utterance id -> words, by the recogniser's own search."""
+        return self.hypotheses[self.search or list(self.hypotheses)[-1]]
 
     def wer(self, way: str) -> Interval:
-        """Word error rate of a way of decoding, as `score.measure` gives it."""
-        return score.measure(self.references, self.hypotheses[way])
+        """Word error rate of a way of decoding; its interval is over speakers, where there are several."""
+        groups = self.speakers if len(set(self.speakers.values())) > 1 else None
+        return score.measure(self.references, self.hypotheses[way], groups=groups)
 
     def metrics(self) -> dict[str, float]:
         """`{"wer.WAY": ..., "wer.WAY.low": ..., "wer.WAY.high": ...}`, fractions, as a receipt holds them."""
@@ -39,8 +44,9 @@ class Evaluation:
         """The error rates and a few utterances as said and as heard, the misheard first."""
         lines = []
         for way in self.hypotheses:
-            lines.append(f"{way:<12} WER {score.shown(self.wer(way))}")
-        heard = self.hypotheses[way]
+            own = "  (its own search)" if way == self.search and len(self.hypotheses) > 1 else ""
+            lines.append(f"{way:<12} WER {score.shown(self.wer(way))}{own}")
+        heard = self.answers
         wrong = [i for i in self.references if heard[i] != self.references[i]]
         right = [i for i in self.references if heard[i] == self.references[i]]
         for i in [*wrong[: (examples + 1) // 2], *right][:examples]:
@@ -48,46 +54,26 @@ class Evaluation:
         return "\n".join(lines)
 
 
-Way = Callable[[Heard], Hypothesis]
-
-
-def ways(recognizer: Recognizer) -> dict[str, Way]:
-    """The ways in which a recogniser can be decoded, from the simplest to all that it has.
-
-    `greedy` is CTC's best path. A phone tokenizer has no words without its lexicon: there the simplest is `lexicon`, a
-    beam search over the words of the lexicon. `attention` is the attention head alone, `joint` both heads together.
-    """
-    found: dict[str, Way] = {}
-    alone = replace(recognizer.beam, word_bonus=0.0)  # the bonus makes up for what each word costs a language model
-    if recognizer.model.ctc is not None:
-        if not isinstance(recognizer.tokenizer, PhoneTokenizer):
-            found["greedy"] = lambda heard: recognizer.greedy(heard.log_probs)
-            found["beam"] = recognizer.with_decoder(alone).best
-        if recognizer.lexicon is not None:
-            found["lexicon"] = recognizer.with_decoder(alone, lexicon=recognizer.lexicon).best
-        if recognizer.lm is not None:
-            name = "lexicon_lm" if recognizer.lexicon is not None else "lm"
-            found[name] = recognizer.with_decoder(lm=recognizer.lm, lexicon=recognizer.lexicon).best
-    if recognizer.model.decoder is not None:
-        found["attention"] = lambda heard: recognizer.attend(heard, joint=False)[0]
-        if recognizer.model.ctc is not None:
-            found["joint"] = lambda heard: recognizer.attend(heard)[0]
-    return found
-
-
 def evaluate(recognizer: Recognizer, utterances: Sequence[Utterance], progress: bool = False) -> Evaluation:
-    """Decode `utterances` in every way that the recogniser offers. Raises AsrlabError if there are none."""
+    """Decode `utterances` in every way that the recogniser has. Raises AsrlabError if there are none."""
     if not utterances:
         raise AsrlabError("no utterances to decode: choose another split")
-    everything = recognizer.hear([u.load(recognizer.sample_rate) for u in utterances])
+    everything = recognizer.hear([recognizer.read(u) for u in utterances])
     hypotheses = {
         name: {
             u.id: way(heard).text
             for u, heard in zip(tqdm(utterances, name, disable=not progress, leave=False), everything, strict=True)
         }
-        for name, way in ways(recognizer).items()
+        for name, way in recognizer.searches().items()
     }
-    return Evaluation({u.id: u.text for u in utterances}, hypotheses, {u.id: u.speaker for u in utterances})
+    said, speakers = ({u.id: getattr(u, name) for u in utterances} for name in ("text", "speaker"))
+    return Evaluation(said, hypotheses, speakers, recognizer.search)
+
+
+def choose_search(recognizer: Recognizer, dev: Sequence[Utterance], progress: bool = False) -> str:
+    """The search with the fewest word errors on `dev`; of equals the simplest."""
+    result = evaluate(recognizer, dev, progress)
+    return min(result.hypotheses, key=lambda way: result.wer(way).value)
 
 
 def dev_metrics(recognizer: Recognizer, utterances: Sequence[Utterance]) -> dict[str, float]:
@@ -95,8 +81,8 @@ def dev_metrics(recognizer: Recognizer, utterances: Sequence[Utterance]) -> dict
     of blank frames."""
     if not utterances:
         return {}
-    everything = recognizer.hear([u.load(recognizer.sample_rate) for u in utterances])
-    said = {u.id: recognizer.spoken(u.text) for u in utterances}
+    everything = recognizer.hear([recognizer.read(u) for u in utterances])
+    said = {u.id: recognizer.tokenizer.spoken(u.text) for u in utterances}
     blank = {}
     if recognizer.model.ctc is not None:
         answers = [recognizer.greedy(heard.log_probs) for heard in everything]

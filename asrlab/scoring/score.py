@@ -171,10 +171,18 @@ def bootstrap(
     return Interval(total.rate, low, high)
 
 
-def measure(references: Texts, hypotheses: Texts, unit: str = "word") -> Interval:
-    """The error rate with its 95% bootstrap interval; of one utterance alone the interval is NaN. Raises as `wer`."""
+def measure(
+    references: Texts,
+    hypotheses: Texts,
+    unit: str = "word",
+    groups: Mapping[str, Hashable] | Sequence[Hashable] | None = None,
+) -> Interval:
+    """The error rate with its 95% bootstrap interval; of one utterance alone the interval is NaN. Raises as `wer`.
+
+    groups  as in `bootstrap`
+    """
     if len(references) > 1:
-        return bootstrap(references, hypotheses, unit=unit)
+        return bootstrap(references, hypotheses, groups, unit)
     return Interval(_sum(errors(references, hypotheses, unit).values()).rate, math.nan, math.nan)
 
 

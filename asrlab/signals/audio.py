@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
@@ -80,24 +81,27 @@ class AudioInfo:
 
 def info(path: str | Path) -> AudioInfo:
     """Header of an audio file. Raises AsrlabError if it is missing, empty or no audio."""
-    with _open(path) as file:
+    with _open(path, str(path)) as file:
         return AudioInfo(file.samplerate, file.channels, file.frames, file.format, file.subtype)
 
 
 def load(
-    path: str | Path,
+    file: str | Path | BinaryIO,
     sample_rate: int | None = 16000,
     resample: bool = True,
     start: float = 0.0,
     seconds: float | None = None,
+    name: str | None = None,
 ) -> np.ndarray:
     """Read a file as mono float32 (N,) at `sample_rate` Hz (None: the file's own rate), channels averaged.
 
     start, seconds: read only this part, not what lies before it. resample=False: another rate is an error instead of a
-    conversion. Raises AsrlabError if the file is missing, empty, no audio or truncated, or holds no samples, NaN or
+    conversion. file: its path, or what `open(path, "rb")` and `io.BytesIO` give; name: what messages then call it.
+    Raises AsrlabError if the file is missing, empty, no audio or truncated, or holds no samples, NaN or
     infinity.
     """
-    with _open(path) as file:
+    path = name or str(file)
+    with _open(file, path) as file:
         rate = sample_rate or file.samplerate
         if file.samplerate != rate and not resample:
             raise AsrlabError(f"{path}: {file.samplerate} Hz, expected {rate} Hz; pass resample=True")
@@ -154,14 +158,15 @@ def resample(samples: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
     return samples if rate == new_rate else soxr.resample(samples, rate, new_rate)
 
 
-def _open(path: str | Path) -> soundfile.SoundFile:
-    path = Path(path)
-    if not path.is_file():
-        raise AsrlabError(f"{path}: no such file; check the path")
-    if path.stat().st_size == 0:
-        raise AsrlabError(f"{path}: empty (0 bytes); copy or fetch it again")
+def _open(file: str | Path | BinaryIO, path: str) -> soundfile.SoundFile:
+    if isinstance(file, (str, Path)):
+        file = Path(file)
+        if not file.is_file():
+            raise AsrlabError(f"{path}: no such file; check the path")
+        if file.stat().st_size == 0:
+            raise AsrlabError(f"{path}: empty (0 bytes); copy or fetch it again")
     try:
-        return soundfile.SoundFile(path)
+        return soundfile.SoundFile(file)
     except (soundfile.SoundFileError, OSError, TypeError) as error:  # TypeError: a .raw file has no header to read
         reason = getattr(error, "error_string", error)
         raise AsrlabError(f"{path}: not readable as audio ({reason}); give WAV, FLAC, MP3 or OGG") from None

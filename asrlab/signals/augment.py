@@ -12,6 +12,7 @@ import torchaudio.transforms
 from torch import Tensor, nn
 
 from asrlab.core.errors import AsrlabError
+from asrlab.core.streams import length_mask
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def spec_augment(
     widest_band = bands.clamp(max=options.freq_width)
     hidden_time = _random_spans(features.shape[1], lengths, widest_time, options.time_masks, generator)
     hidden_band = _random_spans(features.shape[2], bands, widest_band, options.freq_masks, generator)
-    inside = torch.arange(features.shape[1], device=features.device) < lengths[:, None]
+    inside = length_mask(lengths, features.shape[1])
     hidden = (hidden_time[:, :, None] | hidden_band[:, None, :]) & inside[:, :, None]
     return features.masked_fill(hidden, options.value)
 

@@ -14,7 +14,6 @@ from asrlab.corpora import Utterance
 from asrlab.recognizer import Recognizer
 from asrlab.signals import audio
 from asrlab.signals.effects import fit
-from asrlab.text import PhoneTokenizer
 
 Channel = Callable[[np.ndarray, int], np.ndarray]
 
@@ -67,6 +66,6 @@ def hear_through(recognizer: Recognizer, utterances: Sequence[Utterance], channe
     """
     rate = recognizer.sample_rate
     log_probs = recognizer.log_probs([channel(u.load(rate), rate) for u in utterances])
-    in_phones = isinstance(recognizer.tokenizer, PhoneTokenizer)
+    in_phones = recognizer.tokenizer.lexicon is not None
     texts = [recognizer.decode(one)[0].text if in_phones else recognizer.greedy(one).text for one in log_probs]
     return {u.id: text for u, text in zip(utterances, texts, strict=True)}

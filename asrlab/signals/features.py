@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from asrlab.core.errors import AsrlabError
+from asrlab.core.streams import length_mask
 from asrlab.signals.augment import SpecAugmentOptions, spec_augment, speed_lengths, speed_perturb
 
 __all__ = [
@@ -22,7 +23,6 @@ __all__ = [
     "RunningStatistics",
     "SpecAugmentOptions",
     "deltas",
-    "frame_mask",
     "hz_to_mel",
     "log_mel",
     "mel_filterbank",
@@ -116,17 +116,26 @@ class FrontEnd(nn.Module):
         """Seconds from one frame to the next."""
         return self.options.hop / self.options.sample_rate
 
+    @property
+    def rate(self) -> int:
+        """Samples a second that it wants."""
+        return self.options.sample_rate
+
     def frames(self, lengths: Tensor) -> Tensor:
-        """How many frames (B,) come of so many samples (B,)."""
-        return 1 + torch.div(lengths - self.options.window, self.options.hop, rounding_mode="floor")
+        """How many frames (B,) come of so many samples (B,), none of less than a window."""
+        whole = 1 + torch.div(lengths - self.options.window, self.options.hop, rounding_mode="floor")
+        return whole.clamp(min=0)
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """(B, N) in [-1, 1] and samples (B,) -> features (B, T, F), zero beyond each utterance's end, and frames (B,).
 
-        Raises AsrlabError if an utterance is shorter than one window.
+        A length may be 0, for an utterance without sound: it has no frames. Raises AsrlabError if one has sound, but
+        less than a window.
         """
         options = self.options
         self._check(waveforms, lengths)
+        if waveforms.shape[1] < options.window:  # no utterance has sound
+            waveforms = nn.functional.pad(waveforms, (0, options.window - waveforms.shape[1]))
         lengths = lengths.to(waveforms.device)
         with torch.autocast(waveforms.device.type, enabled=False):
             waveforms = _real(waveforms)
@@ -143,7 +152,7 @@ class FrontEnd(nn.Module):
                 features = normalise_utterance(features, lengths, together=options.normalise == "level")
             elif options.normalise == "running":
                 features, _ = normalise_running(features, options.running_seconds / self.hop_seconds)
-            return features.masked_fill(~frame_mask(lengths, features.shape[1])[..., None], 0.0), lengths
+            return features.masked_fill(~length_mask(lengths, features.shape[1])[..., None], 0.0), lengths
 
     def _check(self, waveforms: Tensor, lengths: Tensor) -> None:
         if waveforms.dim() != 2 or lengths.shape != waveforms.shape[:1]:
@@ -152,13 +161,14 @@ class FrontEnd(nn.Module):
             )
         if torch.compiler.is_compiling() or (lengths.is_cuda and torch.cuda.is_current_stream_capturing()):
             return  # reading a value back would break the graph
-        shortest, longest = (int(n) for n in torch.aminmax(lengths))
-        if longest > waveforms.shape[1]:
-            raise AsrlabError(f"lengths: {longest} samples named, but the batch holds {waveforms.shape[1]}")
-        if shortest < self.options.window:
+        samples = lengths.tolist()
+        if max(samples) > waveforms.shape[1]:
+            raise AsrlabError(f"lengths: {max(samples)} samples named, but the batch holds {waveforms.shape[1]}")
+        short = next((b for b, n in enumerate(samples) if n != 0 and n < self.options.window), None)
+        if short is not None:
             raise AsrlabError(
-                f"utterance {int(lengths.argmin())} of the batch: {shortest} samples, but the shortest allowed is one "
-                f"window of {self.options.window} ({self.options.window_ms:g} ms); pad it with zeros or leave it out"
+                f"utterance {short} of the batch: {samples[short]} samples, but the shortest allowed is one window of "
+                f"{self.options.window} ({self.options.window_ms:g} ms); pad it with zeros or leave it out"
             )
 
 
@@ -255,7 +265,7 @@ def deltas(features: Tensor, lengths: Tensor | None = None, width: int = 5) -> T
     batch, frames, dim = features.shape
     if lengths is None:
         lengths = torch.full((batch,), frames)
-    last = lengths.to(features.device) - 1
+    last = (lengths.to(features.device) - 1).clamp(min=0)
     time = torch.arange(frames, device=features.device)
 
     def shifted(by: int) -> Tensor:
@@ -266,11 +276,6 @@ def deltas(features: Tensor, lengths: Tensor | None = None, width: int = 5) -> T
     return slope / (2 * sum(n * n for n in range(1, reach + 1)))
 
 
-def frame_mask(lengths: Tensor, frames: int) -> Tensor:
-    """(B,) -> boolean (B, frames), True inside each utterance."""
-    return torch.arange(frames, device=lengths.device) < lengths[:, None]
-
-
 def normalise_utterance(features: Tensor, lengths: Tensor, epsilon: float = 1e-5, together: bool = False) -> Tensor:
     """Give each feature zero mean and unit variance over each utterance's own frames: (B, T, F), (B,) -> (B, T, F).
 
@@ -279,7 +284,7 @@ def normalise_utterance(features: Tensor, lengths: Tensor, epsilon: float = 1e-5
     Padding becomes zero. `epsilon` is added to the variance, so that a constant feature becomes zero too.
     """
     lengths = lengths.to(features.device)
-    mask = frame_mask(lengths, features.shape[1])[..., None]
+    mask = length_mask(lengths, features.shape[1])[..., None]
     over = (1, 2) if together else (1,)
     count = lengths[:, None, None].clamp(min=1) * (features.shape[2] if together else 1)
     mean = features.masked_fill(~mask, 0.0).sum(dim=over, keepdim=True) / count

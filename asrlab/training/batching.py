@@ -7,7 +7,7 @@ has an utterance for each of them.
 
 import hashlib
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from asrlab.core.errors import AsrlabError
-from asrlab.corpora import Utterance
+from asrlab.core.streams import Stream, stack
+from asrlab.corpora import SOUND, Utterance
+from asrlab.corpora.read import at_rate
 from asrlab.signals.augment import speed_perturb
 from asrlab.text import Tokenizer
 
@@ -26,7 +28,7 @@ class Item:
     """One utterance, ready to be padded."""
 
     id: str
-    samples: Tensor  # (N,) float32
+    inputs: Mapping[str, Tensor]  # modality -> (N, ...), empty where the utterance lacks it
     target: Tensor  # (L,) token ids
 
 
@@ -35,31 +37,28 @@ class Batch:
     """Utterances padded to a common length; the true lengths travel beside them."""
 
     ids: tuple[str, ...]
-    waveforms: Tensor  # (B, N) float32, padded with 0
-    lengths: Tensor  # (B,) samples
-    targets: Tensor  # (B, L) token ids, padded with 0
-    target_lengths: Tensor  # (B,) tokens
+    inputs: Mapping[str, Stream]  # modality -> values (B, N, ...), lengths (B,)
+    targets: Mapping[str, Stream]  # "text" -> token ids (B, L), lengths (B,)
 
     def to(self, device: torch.device | str) -> "Batch":
-        tensors = (self.waveforms, self.lengths, self.targets, self.target_lengths)
-        return Batch(self.ids, *(t.to(device, non_blocking=True) for t in tensors))
+        """The same on another device."""
+        inputs, targets = (
+            {name: stream.to(device) for name, stream in streams.items()} for streams in (self.inputs, self.targets)
+        )
+        return Batch(self.ids, inputs, targets)
 
-    def twice(self) -> "Batch":
-        """Every utterance two times: all of them, then all of them again."""
-        tensors = (self.waveforms, self.lengths, self.targets, self.target_lengths)
-        return Batch(self.ids * 2, *(torch.cat([t, t]) for t in tensors))
+    def repeat(self, times: int) -> "Batch":
+        """Every utterance so many times: all of them, then all of them again, and so on."""
+        inputs, targets = (
+            {name: stream.repeat(times) for name, stream in streams.items()} for streams in (self.inputs, self.targets)
+        )
+        return Batch(self.ids * times, inputs, targets)
 
 
 def collate(items: Sequence[Item]) -> Batch:
     """Pad items to a batch."""
-    pad = torch.nn.utils.rnn.pad_sequence
-    return Batch(
-        tuple(item.id for item in items),
-        pad([item.samples for item in items], batch_first=True),
-        torch.tensor([len(item.samples) for item in items]),
-        pad([item.target for item in items], batch_first=True),
-        torch.tensor([len(item.target) for item in items]),
-    )
+    inputs = {name: stack([item.inputs[name] for item in items]) for name in items[0].inputs}
+    return Batch(tuple(item.id for item in items), inputs, {"text": stack([item.target for item in items])})
 
 
 Entry = tuple[int, float]  # which utterance, at which speed
@@ -68,24 +67,36 @@ Entry = tuple[int, float]  # which utterance, at which speed
 class Speech(Dataset):
     """Utterances as items; `dataset[index, speed]` is one of them, spoken `speed` times as fast.
 
-    With `keep` the samples stay in memory once read, at every speed that was asked for: 4 bytes a sample, so 230 MB an
-    hour and speed at 16 kHz.
+    rates  values a second of each modality to read: {"sound": 16000, "lips": 25}
+    keep   what was read stays in memory, at every speed that was asked for: of sound 4 bytes a sample, so 230 MB an
+           hour and speed at 16 kHz
+
+    Raises AsrlabError for a text that cannot be a target, and if no utterance has one of the modalities.
     """
 
-    def __init__(self, utterances: Sequence[Utterance], tokenizer: Tokenizer, sample_rate: int, keep: bool = True):
+    def __init__(
+        self, utterances: Sequence[Utterance], tokenizer: Tokenizer, rates: Mapping[str, float], keep: bool = True
+    ):
         self.utterances = tuple(utterances)
         self.tokenizer = tokenizer
-        self.sample_rate = sample_rate
+        self.rates = dict(rates)
+        for modality in self.rates:
+            if self.utterances and not any(modality in u.sources for u in self.utterances):
+                there = sorted({name for u in self.utterances for name in u.sources})
+                raise AsrlabError(
+                    f"inputs.{modality}: no utterance of the corpus has {modality}, only {', '.join(there) or 'text'}; "
+                    f"give inputs.{modality}=null, or another corpus"
+                )
         self.targets = [_encode(tokenizer, utterance) for utterance in self.utterances]
         self.spoken = [(0,) * len(utterance.text.split()) for utterance in self.utterances]
-        self.kept: dict[Entry, Tensor] | None = {} if keep else None
+        self.kept: dict[Entry, Mapping[str, Tensor]] | None = {} if keep else None
 
     def __len__(self) -> int:
         return len(self.utterances)
 
     def digest(self) -> str:
-        """A name for these utterances: other ids, texts or durations give another."""
-        found = [(u.id, u.text, u.seconds) for u in self.utterances]
+        """A name for these utterances: other ids, texts, durations or modalities give another."""
+        found = [(u.id, u.text, u.seconds, sorted(u.sources)) for u in self.utterances]
         return hashlib.sha256(repr(found).encode()).hexdigest()[:16]
 
     def speak(self, index: int, chosen: Sequence[int]) -> None:
@@ -95,8 +106,8 @@ class Speech(Dataset):
 
     def shards(self) -> list[object] | None:
         """The tar shard that each utterance lies in; None if they are files."""
-        found = [u.audio for u in self.utterances]
-        return found if any(path.suffix == ".tar" for path in found) else None
+        found = [next((s.path for s in u.sources.values() if s.member), None) for u in self.utterances]
+        return found if any(found) else None
 
     def seconds(self) -> list[float]:
         """Duration of each utterance at its own speed."""
@@ -104,19 +115,41 @@ class Speech(Dataset):
 
     def __getitem__(self, entry: Entry) -> Item:
         index = entry[0]
-        return Item(self.utterances[index].id, self._samples(entry), self.targets[index])
+        return Item(self.utterances[index].id, self._inputs(entry), self.targets[index])
 
-    def _samples(self, entry: Entry) -> Tensor:
+    def _inputs(self, entry: Entry) -> Mapping[str, Tensor]:
         if self.kept is not None and entry in self.kept:
             return self.kept[entry]
         index, speed = entry
         if speed == 1.0:
-            samples = torch.from_numpy(np.ascontiguousarray(self.utterances[index].load(self.sample_rate)))
+            inputs = {modality: self._read(self.utterances[index], modality) for modality in self.rates}
         else:
-            samples = speed_perturb(self._samples((index, 1.0)), speed, self.sample_rate)
+            own = self._inputs((index, 1.0))
+            inputs = {modality: self._faster(values, modality, speed) for modality, values in own.items()}
         if self.kept is not None:
-            self.kept[entry] = samples
-        return samples
+            self.kept[entry] = inputs
+        return inputs
+
+    def _read(self, utterance: Utterance, modality: str) -> Tensor:
+        if modality not in utterance.sources:
+            return torch.zeros(0)
+        return torch.from_numpy(np.ascontiguousarray(utterance.load(self.rates[modality], modality)))
+
+    def _faster(self, values: Tensor, modality: str, speed: float) -> Tensor:
+        if not len(values):
+            return values
+        if modality == SOUND:
+            return speed_perturb(values, speed, round(self.rates[modality]))
+        rate = self.rates[modality]
+        return torch.from_numpy(at_rate(values.numpy(), len(values) / rate / speed, rate))
+
+    def remember(self, entries: Sequence[Entry], batch: Batch) -> None:
+        """Keep what another process has read, so that it is not read again."""
+        for row, entry in enumerate(entries):
+            if self.kept is not None and entry not in self.kept:
+                self.kept[entry] = {
+                    name: values[row, : int(lengths[row])].clone() for name, (values, lengths) in batch.inputs.items()
+                }
 
 
 def plan_epoch(
@@ -181,17 +214,26 @@ def _bucket(
 
 
 def load_batches(dataset: Speech, plan: Sequence[Sequence[Entry]], workers: int = 0) -> Iterator[Batch]:
-    """The planned batches, read by `workers` processes ahead of time (0: read here, when wanted)."""
+    """The planned batches, read by `workers` processes ahead of time (0: read here, when wanted).
+
+    What they read is kept here, if the dataset keeps anything; once it holds all of the plan, nobody has to read ahead.
+    """
+    if dataset.kept is not None and all(entry in dataset.kept for entries in plan for entry in entries):
+        workers = 0
+    loader = DataLoader(dataset, batch_sampler=plan, collate_fn=collate, num_workers=workers)
     try:
-        yield from DataLoader(dataset, batch_sampler=plan, collate_fn=collate, num_workers=workers)
+        for entries, batch in zip(plan, loader, strict=True):
+            if workers:
+                dataset.remember(entries, batch)
+            yield batch
     except AsrlabError as error:  # from a worker it comes wrapped in a traceback
         raise AsrlabError(str(error).rpartition("AsrlabError: ")[2].strip()) from None
 
 
 def _encode(tokenizer: Tokenizer, utterance: Utterance) -> Tensor:
     if not utterance.text.strip():
-        raise AsrlabError(f"utterance {utterance.id!r} ({utterance.audio}): empty text; leave it out or transcribe it")
+        raise AsrlabError(f"{utterance}: empty text; leave it out or transcribe it")
     try:
         return torch.tensor(tokenizer.encode(utterance.text))
     except AsrlabError as error:
-        raise AsrlabError(f"utterance {utterance.id!r} ({utterance.audio}): {error}") from error
+        raise AsrlabError(f"{utterance}: {error}") from error

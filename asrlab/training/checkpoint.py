@@ -1,10 +1,8 @@
 """Where a training stands, and how it is written down so that a kill at any moment loses one epoch at most."""
 
-import contextlib
 import json
 import math
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,8 @@ from torch import Tensor
 
 from asrlab.core import config
 from asrlab.core.errors import AsrlabError
-from asrlab.models import AsrModel
+from asrlab.core.files import write_whole
+from asrlab.models import Model
 from asrlab.training.recipe import Recipe
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -27,7 +26,7 @@ PLAIN = ("best_wer", "best_epoch", "epoch", "step", "stopped", "spoken", "corpus
 class State:
     """Where training stands: the epoch, the optimiser's memory, the averaged weights and the best of them so far."""
 
-    model: AsrModel
+    model: Model
     optimizer: torch.optim.Optimizer
     average: dict[str, Tensor]
     best: dict[str, Tensor]
@@ -40,24 +39,27 @@ class State:
     corpus: str = ""  # digest of what is trained on
 
     @classmethod
-    def fresh(cls, model: AsrModel, optimizer: torch.optim.Optimizer, corpus: str = "") -> "State":
+    def fresh(cls, model: Model, optimizer: torch.optim.Optimizer, corpus: str = "") -> "State":
         def copy() -> dict[str, Tensor]:
             return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
         return cls(model, optimizer, copy(), copy(), corpus=corpus)
 
-    def average_in(self, model: AsrModel, decay: float) -> None:
+    def average_in(self, model: Model, decay: float) -> None:
         """Move the running average a step towards the weights; early on it forgets faster."""
         self.step += 1
         decay = min(decay, self.step / (self.step + 10))
-        weights = [value.detach() for value in model.state_dict().values()]
-        torch._foreach_lerp_(list(self.average.values()), weights, 1 - decay)
+        now = {name: value.detach() for name, value in model.state_dict().items()}
+        smooth = [name for name, value in now.items() if value.is_floating_point()]
+        torch._foreach_lerp_([self.average[n] for n in smooth], [now[n] for n in smooth], 1 - decay)
+        for name in now.keys() - set(smooth):  # a count has no mean
+            self.average[name].copy_(now[name])
 
-    def averaged(self, model: AsrModel) -> "_Swapped":
+    def averaged(self, model: Model) -> "_Swapped":
         """A context in which the model has the averaged weights and is in evaluation mode."""
         return _Swapped(model, self.average)
 
-    def keep_best(self, model: AsrModel, dev_wer: float | None, patience: int) -> None:
+    def keep_best(self, model: Model, dev_wer: float | None, patience: int) -> None:
         """Keep the weights that the model has now if they are the best so far, or if there is no measure of that."""
         if dev_wer is None or dev_wer <= self.best_wer:
             self.best = {name: value.detach().clone() for name, value in model.state_dict().items()}
@@ -65,7 +67,7 @@ class State:
             self.best_wer = math.inf if dev_wer is None else dev_wer
         self.stopped = bool(patience) and self.epoch - self.best_epoch >= patience
 
-    def load_best(self, model: AsrModel) -> None:
+    def load_best(self, model: Model) -> None:
         model.load_state_dict(self.best)
 
     def save(self, run: Path, recipe: Recipe) -> None:
@@ -78,7 +80,7 @@ class State:
         plain = {name: getattr(self, name) for name in PLAIN}
         metadata = {"state": json.dumps(plain), "recipe": json.dumps(config.to_dict(recipe))}
         tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
-        write_whole(run / CHECKPOINT, lambda part: part.write_bytes(save(tensors, metadata)))
+        write_whole(run / CHECKPOINT, save(tensors, metadata))
 
     def restore(self, run: Path, recipe: Recipe) -> None:
         """Go on from the checkpoint in `run`. Raises AsrlabError if it is damaged, or of another recipe or corpus."""
@@ -134,7 +136,7 @@ class State:
 class _Swapped:
     """The model with other weights, in evaluation mode, for a while."""
 
-    def __init__(self, model: AsrModel, weights: Mapping[str, Tensor]):
+    def __init__(self, model: Model, weights: Mapping[str, Tensor]):
         self.model, self.weights = model, weights
 
     def __enter__(self) -> None:
@@ -145,20 +147,6 @@ class _Swapped:
     def __exit__(self, *_: object) -> None:
         self.model.load_state_dict(self.own)
         self.model.train()
-
-
-def write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Write a file beside `path`, then give it its name: a kill leaves the old one or the new one, never a half."""
-    beside = path.with_name(path.name + ".part")
-    try:
-        write(beside)
-        with open(beside, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except (OSError, SafetensorError) as error:
-        with contextlib.suppress(OSError):
-            beside.unlink()
-        raise AsrlabError(f"{path}: cannot be written ({error}); make room or choose another directory") from error
 
 
 def _first_difference(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> str | None:

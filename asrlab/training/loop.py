@@ -8,6 +8,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +21,20 @@ from tqdm import tqdm
 from asrlab import text
 from asrlab.core import config
 from asrlab.core.errors import AsrlabError
-from asrlab.corpora import Corpus, Utterance
+from asrlab.core.files import write_whole
+from asrlab.core.streams import Stream
+from asrlab.corpora import SOUND, Corpus, Utterance
 from asrlab.language import NGram
-from asrlab.models import AsrModel, Output
+from asrlab.models import Model
 from asrlab.recognizer import Recognizer
-from asrlab.scoring.evaluate import dev_metrics
+from asrlab.scoring.evaluate import choose_search, dev_metrics
+from asrlab.signals import inputs
 from asrlab.signals.augment import spec_augment
-from asrlab.signals.features import FrontEnd
+from asrlab.signals.inputs import FrontEnds
+from asrlab.training import objectives
 from asrlab.training.batching import Batch, Speech, load_batches, plan_epoch
-from asrlab.training.checkpoint import CHECKPOINT, State, write_whole
-from asrlab.training.losses import check_feasible, ctc_loss, disagreement, label_smoothed_cross_entropy
+from asrlab.training.checkpoint import CHECKPOINT, State
+from asrlab.training.losses import check_feasible
 from asrlab.training.pronunciation import choose_pronunciations, guess_pronunciations, longest_targets
 from asrlab.training.recipe import Recipe, load_corpus
 
@@ -38,6 +43,23 @@ LOG, RECIPE = "log.jsonl", "recipe.json"
 
 class TrainingError(AsrlabError):
     """Training cannot go on: the message says what was seen and what to change."""
+
+
+@dataclass
+class Training:
+    """All that one training works with, on this process."""
+
+    recipe: Recipe
+    dataset: Speech
+    dev: Sequence[Utterance]
+    recognizer: Recognizer  # what comes out; its model is the one that learns
+    front_ends: FrontEnds  # those of the recogniser, on the device and in training mode
+    accelerator: Accelerator
+    optimizer: torch.optim.Optimizer
+
+    @property
+    def model(self) -> Model:
+        return self.recognizer.model
 
 
 def train(
@@ -62,23 +84,11 @@ def train(
     Raises TrainingError if the loss is no number, AsrlabError for data that cannot be learned.
     """
     run = Path(directory)
-    skipping = DistributedDataParallelKwargs(find_unused_parameters=recipe.model.encoder.layer_drop > 0)
+    skipping = DistributedDataParallelKwargs(find_unused_parameters=any(e.layer_drop for e in recipe.model.encoders))
     accelerator = Accelerator(cpu=device == "cpu", kwargs_handlers=[skipping])
-    low_precision = uses_bfloat16(recipe.precision, accelerator.device)
-    corpus = corpus or load_corpus(recipe)
-    utterances = [u for split in recipe.train_splits for u in corpus[split]]
-    dev = corpus[recipe.dev_split] if recipe.dev_split else ()
-    if not utterances:
-        raise AsrlabError(f"corpus {corpus.name!r}: no utterances in train_splits={list(recipe.train_splits)}")
-    tokenizer = make_tokenizer(recipe, corpus, utterances)
-    front_end = FrontEnd(recipe.front_end).to(accelerator.device)
-    dataset = Speech(utterances, tokenizer, recipe.front_end.sample_rate, recipe.keep_audio)
-    check_lengths(dataset, front_end, recipe)
-    torch.manual_seed(recipe.seed)
-    model = AsrModel(front_end.dim, len(tokenizer), recipe.model).to(accelerator.device)
-    recognizer = Recognizer(recipe.front_end, model, tokenizer, recipe.beam, *make_language(recipe, corpus, utterances))
-    optimizer = make_optimizer(recipe, model)
-    state = State.fresh(model, optimizer, dataset.digest())
+    training = prepare(recipe, corpus or load_corpus(recipe), accelerator)
+    model, dataset = training.model, training.dataset
+    state = State.fresh(model, training.optimizer, dataset.digest())
     if resume and (run / CHECKPOINT).exists():
         state.restore(run, recipe)
         for i, chosen in enumerate(state.spoken or ()):
@@ -86,65 +96,16 @@ def train(
     elif accelerator.is_main_process:
         start_directory(run, recipe)
     accelerator.wait_for_everyone()
-    network, optimizer = accelerator.prepare(model, optimizer)
+    network, training.optimizer = accelerator.prepare(model, training.optimizer)
     if recipe.compile:
         network = torch.compile(network, dynamic=True)
 
     warned = False
     while state.epoch < recipe.epochs and not state.stopped:
-        began = time.perf_counter()
-        if state.epoch < recipe.realign_epochs:
-            guess_pronunciations(dataset, recipe.seed, state.epoch)
-        elif recipe.realign_epochs and state.epoch % recipe.realign_epochs == 0:
-            with state.averaged(model):
-                choose_pronunciations(recognizer, dataset)
-            state.spoken = dataset.spoken
-        model.train()
-        rank, world = accelerator.process_index, accelerator.num_processes
-        plan = plan_epoch(
-            dataset.seconds(), recipe.batch_seconds, recipe.speeds, recipe.seed, state.epoch, world, dataset.shards()
-        )
-        batches = load_batches(dataset, [batch[rank::world] for batch in plan], recipe.workers)
-        bar = tqdm(
-            batches, f"epoch {state.epoch + 1}/{recipe.epochs}", len(plan), leave=False,
-            disable=not (progress and accelerator.is_main_process),
-        )  # fmt: skip
-        total = torch.zeros((), device=accelerator.device)
-        for i, batch in enumerate(bar):
-            seed_step(recipe.seed, state.epoch, i, rank)
-            rate = learning_rate(recipe, state.epoch + i / len(plan))
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            features, lengths = front_end(batch.waveforms.to(accelerator.device), batch.lengths)
-            heard = batch
-            if recipe.consistency:
-                heard, features, lengths = batch.twice(), features.repeat(2, 1, 1), lengths.repeat(2)
-            features = spec_augment(features, lengths, recipe.spec_augment)
-            with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=low_precision):
-                output = network(features, lengths, heard.targets.to(accelerator.device))
-            losses = objective(output, heard, recipe)
-            loss = losses.sum() * (world / len(plan[i]))  # gradients are averaged over processes: this sums them
-            optimizer.zero_grad()
-            accelerator.backward(loss)
-            norm = accelerator.clip_grad_norm_(model.parameters(), recipe.clip)
-            if not torch.isfinite(norm):
-                raise TrainingError(explain_not_finite(state.epoch, i, batch.ids, losses, rate))
-            optimizer.step()
-            state.average_in(model, decay=1 - 1 / (recipe.average_epochs * len(plan)))
-            total += losses.detach().sum()
-            if bar.disable is False and i % 10 == 0:
-                bar.set_postfix(loss=f"{loss.item() / world:.2f}", rate=f"{rate:.1e}")
-        state.epoch += 1
-        line = {
-            "epoch": state.epoch,
-            "step": state.step,
-            "loss": accelerator.reduce(total).item() / len(dataset),
-            "lr": rate,
-            "grad_norm": float(norm),
-            "seconds": round(time.perf_counter() - began, 3),
-        }
+        settle_pronunciations(training, state)
+        line = train_epoch(training, network, state, progress)
         with state.averaged(model):
-            line |= dev_metrics(recognizer, dev)
+            line |= dev_metrics(training.recognizer, training.dev)
             state.keep_best(model, line.get("dev_wer"), recipe.patience)
         if not warned and (warning := diagnose(state.epoch / recipe.epochs, line)):
             warned = True
@@ -157,35 +118,106 @@ def train(
 
     state.load_best(model)
     model.eval()
+    recognizer = training.recognizer
+    if not recipe.search and training.dev:
+        recognizer.search = choose_search(recognizer, training.dev)
     if accelerator.is_main_process:
         recognizer.save(run)
     return recognizer
 
 
-def objective(output: Output, batch: Batch, recipe: Recipe) -> Tensor:
-    """Loss of each utterance `(B,)` in nats: CTC, CTC half-way up, attention, by the weights of the recipe.
+def prepare(recipe: Recipe, corpus: Corpus, accelerator: Accelerator) -> Training:
+    """Data, model, recogniser and optimiser that the recipe asks for. Raises AsrlabError for data that do not fit."""
+    utterances = [u for split in recipe.train_splits for u in corpus[split]]
+    if not utterances:
+        raise AsrlabError(f"corpus {corpus.name!r}: no utterances in train_splits={list(recipe.train_splits)}")
+    tokenizer = make_tokenizer(recipe, corpus, utterances)
+    front_ends = inputs.make(recipe.inputs).to(accelerator.device)
+    dataset = Speech(utterances, tokenizer, recipe.inputs.rates, recipe.keep_audio)
+    torch.manual_seed(recipe.seed)
+    model = Model(front_ends, len(tokenizer), recipe.model).to(accelerator.device)
+    check_lengths(dataset, front_ends, model, recipe)
+    lm, words = make_language(recipe, corpus, utterances)
+    recognizer = Recognizer(
+        recipe.inputs, model, tokenizer, recipe.beam, lm, words, recipe.attention, recipe.search
+    )
+    dev = corpus[recipe.dev_split] if recipe.dev_split else ()
+    optimizer = make_optimizer(recipe, model)
+    return Training(recipe, dataset, dev, recognizer, front_ends.train(), accelerator, optimizer)
 
-    With `recipe.consistency` the batch holds every utterance twice, `(2 B,)`: the two copies' losses are averaged, and
-    what they disagree about is added.
-    """
-    weight, inner = recipe.model.ctc_weight, recipe.model.inner_weight
-    arguments = (output.lengths, batch.targets, batch.target_lengths, batch.ids)
-    losses = 0
-    if output.log_probs is not None:
-        losses = ctc_loss(output.log_probs, *arguments, normalise="none", check=False)
-        if output.inner_log_probs is not None:
-            inner_losses = ctc_loss(output.inner_log_probs, *arguments, normalise="none", check=False)
-            losses = (1 - inner) * losses + inner * inner_losses
-        losses = weight * losses
-    if output.logits is not None:
-        targets = torch.nn.functional.pad(batch.targets, (0, 1))  # the end, token 0, follows each text
-        smoothing = recipe.model.decoder.label_smoothing
-        spelled = label_smoothed_cross_entropy(output.logits, targets, batch.target_lengths + 1, smoothing, "none")
-        losses = losses + (1 - weight) * spelled
-    if recipe.consistency:
-        losses = losses.view(2, -1).mean(dim=0)
-        losses = losses + recipe.consistency * disagreement(output.log_probs, output.lengths)
-    return losses
+
+def settle_pronunciations(training: Training, state: State) -> None:
+    """Before an epoch, if the recipe realigns: give words the pronunciations that the model hears; at first, chance."""
+    recipe = training.recipe
+    if state.epoch < recipe.realign_epochs:
+        guess_pronunciations(training.dataset, recipe.seed, state.epoch)
+    elif recipe.realign_epochs and state.epoch % recipe.realign_epochs == 0:
+        with state.averaged(training.model):
+            choose_pronunciations(training.recognizer, training.dataset)
+        state.spoken = training.dataset.spoken
+
+
+def train_epoch(training: Training, network: torch.nn.Module, state: State, progress: bool) -> dict[str, Any]:
+    """One pass over the data: batches, forward, losses, backward, step. Returns the epoch's line of the log."""
+    recipe, dataset, accelerator = training.recipe, training.dataset, training.accelerator
+    rank, world = accelerator.process_index, accelerator.num_processes
+    low_precision = uses_bfloat16(recipe.precision, accelerator.device)
+    began, totals = time.perf_counter(), {}
+    plan = plan_epoch(
+        dataset.seconds(), recipe.batch_seconds, recipe.speeds, recipe.seed, state.epoch, world, dataset.shards()
+    )
+    batches = load_batches(dataset, [batch[rank::world] for batch in plan], recipe.workers)
+    bar = tqdm(
+        batches, f"epoch {state.epoch + 1}/{recipe.epochs}", len(plan), leave=False,
+        disable=not (progress and accelerator.is_main_process),
+    )  # fmt: skip
+    training.model.train()
+    for i, batch in enumerate(bar):
+        seed_step(recipe.seed, state.epoch, i, rank)
+        rate = learning_rate(recipe, state.epoch + i / len(plan))
+        for group in training.optimizer.param_groups:
+            group["lr"] = rate
+        batch = batch.to(accelerator.device)
+        features = training.front_ends(batch.inputs)
+        heard, features = augment(batch, features, recipe)
+        with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=low_precision):
+            output = network(features, heard.targets["text"].values)
+        losses, named = objectives.losses(recipe.objectives, training.model, output, heard)
+        loss = losses.sum() * (world / len(plan[i]))  # gradients are averaged over processes: this sums them
+        training.optimizer.zero_grad()
+        accelerator.backward(loss)
+        norm = accelerator.clip_grad_norm_(training.model.parameters(), recipe.clip)
+        if not torch.isfinite(norm):
+            raise TrainingError(explain_not_finite(state.epoch, i, batch.ids, losses, rate))
+        training.optimizer.step()
+        state.average_in(training.model, decay=1 - 1 / (recipe.average_epochs * len(plan)))
+        for name, value in {"loss": losses, **named}.items():
+            totals[name] = totals.get(name, 0.0) + value.detach().sum()
+        if bar.disable is False and i % 10 == 0:
+            bar.set_postfix(loss=f"{loss.item() / world:.2f}", rate=f"{rate:.1e}")
+    state.epoch += 1
+    means = {name: accelerator.reduce(total).item() / len(dataset) for name, total in totals.items()}
+    return {
+        "epoch": state.epoch,
+        "step": state.step,
+        "loss": means.pop("loss"),
+        **({f"loss.{name}": value for name, value in means.items()} if len(means) > 1 else {}),
+        "lr": rate,
+        "grad_norm": float(norm),
+        "seconds": round(time.perf_counter() - began, 3),
+    }
+
+
+def augment(batch: Batch, features: Mapping[str, Stream], recipe: Recipe) -> tuple[Batch, dict[str, Stream]]:
+    """Batch and features as the model hears them: repeated for objectives that want copies, and sound with masks."""
+    times = objectives.copies(recipe.objectives)
+    if times > 1:
+        batch, features = batch.repeat(times), {name: stream.repeat(times) for name, stream in features.items()}
+    heard = dict(features)
+    if SOUND in heard:
+        values, lengths = heard[SOUND]
+        heard[SOUND] = Stream(spec_augment(values, lengths, recipe.spec_augment), lengths)
+    return batch, heard
 
 
 def learning_rate(recipe: Recipe, epochs: float) -> float:
@@ -264,7 +296,7 @@ def make_language(
     return lm, words
 
 
-def make_optimizer(recipe: Recipe, model: AsrModel) -> torch.optim.Optimizer:
+def make_optimizer(recipe: Recipe, model: Model) -> torch.optim.Optimizer:
     """AdamW; weight decay pulls at matrices only, not at biases and gains (Loshchilov and Hutter 2019)."""
     matrices = [p for p in model.parameters() if p.ndim > 1]
     vectors = [p for p in model.parameters() if p.ndim <= 1]
@@ -272,27 +304,33 @@ def make_optimizer(recipe: Recipe, model: AsrModel) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=True)
 
 
-def check_lengths(dataset: Speech, front_end: FrontEnd, recipe: Recipe) -> None:
+def check_lengths(dataset: Speech, front_ends: FrontEnds, model: Model, recipe: Recipe) -> None:
     """Raise now, not in the third epoch, for an utterance that fits no batch or has too few frames for its text."""
-    window = recipe.front_end.window_ms / 1000
+    window = recipe.inputs.sound.window_ms / 1000 if recipe.inputs.sound else 0.0
     for utterance in dataset.utterances:
-        where = f"utterance {utterance.id!r} ({utterance.audio}): lasts"
+        where = f"{utterance}: lasts"
         if utterance.seconds / min(recipe.speeds) > recipe.batch_seconds:
             raise AsrlabError(
                 f"{where} {utterance.seconds:.1f} s, at speed {min(recipe.speeds)} more than batch_seconds="
                 f"{recipe.batch_seconds:g}: raise batch_seconds, or cut the recording into shorter utterances"
             )
-        if utterance.seconds / max(recipe.speeds) < window:
+        if SOUND in utterance.sources and utterance.seconds / max(recipe.speeds) < window:
             raise AsrlabError(
                 f"{where} {utterance.seconds:.4f} s, at speed {max(recipe.speeds)} less than one window of "
                 f"{window:g} s: leave it out, or look whether the recording is complete"
             )
-    if recipe.model.ctc_weight == 0:
+    if not recipe.objectives.get("ctc"):
         return
-    samples = torch.tensor([s / max(recipe.speeds) * recipe.front_end.sample_rate for s in dataset.seconds()]).long()
-    frames = (front_end.frames(samples) - 1) // recipe.model.encoder.subsampling + 1
+    seconds = torch.tensor(dataset.seconds(), dtype=torch.float64) / max(recipe.speeds)
+    lengths = {
+        name: (seconds * rate).long() * torch.tensor([name in u.sources for u in dataset.utterances])
+        for name, rate in dataset.rates.items()
+    }
+    frames = model.frames(front_ends.frames(lengths))
     targets = longest_targets(dataset) if recipe.realign_epochs else dataset.targets
-    check_feasible(frames, targets, ids=[u.id for u in dataset.utterances])
+    there = [i for i, n in enumerate(frames.tolist()) if n]
+    ids = [dataset.utterances[i].id for i in there]
+    check_feasible(frames[there], [targets[i] for i in there], ids=ids)
 
 
 def seed_step(seed: int, epoch: int, step: int, rank: int) -> None:
@@ -305,17 +343,17 @@ def start_directory(run: Path, recipe: Recipe) -> None:
     try:
         run.mkdir(parents=True, exist_ok=True)
         (run / CHECKPOINT).unlink(missing_ok=True)
-        (run / LOG).write_text("", encoding="utf-8")
-        (run / RECIPE).write_text(json.dumps(config.to_dict(recipe), indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise AsrlabError(f"{run}: cannot be written ({error.strerror}); choose another directory") from error
+    write_whole(run / LOG, "")
+    write_whole(run / RECIPE, json.dumps(config.to_dict(recipe), indent=2) + "\n")
 
 
 def append_log(path: Path, line: Mapping[str, Any]) -> None:
     """Put the line of an epoch after those of the epochs before it, dropping what a killed run wrote too much."""
     before = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     lines = [*(old for old in before if _epoch_of(old) < line["epoch"]), json.dumps(line)]
-    write_whole(path, lambda part: part.write_text("\n".join(lines) + "\n", encoding="utf-8"))
+    write_whole(path, "\n".join(lines) + "\n")
 
 
 def _epoch_of(line: str) -> float:

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from asrlab.core.errors import AsrlabError
+from asrlab.core.streams import length_mask
 
 IGNORED = -100  # torch's own label for positions that do not count
 
@@ -118,7 +119,7 @@ def disagreement(log_probs: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor
     learned by heart.
     """
     first, second = log_probs.float().chunk(2)
-    frames = torch.arange(first.shape[1], device=first.device) < lengths[: len(first), None].to(first.device)
+    frames = length_mask(lengths[: len(first)].to(first.device), first.shape[1])
 
     def divergence(teacher: torch.Tensor, student: torch.Tensor) -> torch.Tensor:
         teacher = teacher.detach()
@@ -149,7 +150,7 @@ def label_smoothed_cross_entropy(
         raise AsrlabError(f"label smoothing of {smoothing}; pass a share from 0 to below 1, usually 0.1")
     mask = lengths.to(targets.device)
     if mask.dtype != torch.bool:
-        mask = torch.arange(targets.shape[1], device=targets.device) < mask[:, None]
+        mask = length_mask(mask, targets.shape[1])
     labels = targets.masked_fill(~mask, IGNORED).to(logits.device)
     losses = F.cross_entropy(
         logits.float().flatten(0, 1), labels.flatten(), ignore_index=IGNORED, label_smoothing=smoothing,
@@ -190,7 +191,7 @@ def _check_ranges(lengths, targets, target_lengths, B: int, T: int, V: int, blan
         if wrong:
             b = wrong[0]
             raise AsrlabError(f"{_named(ids, b)}: {name}={int(values[b])}, the batch has room for 0 to {most}; mend it")
-    counts = torch.arange(targets.shape[1]) < target_lengths[:, None]
+    counts = length_mask(target_lengths, targets.shape[1])
     wrong = (counts & ((targets < 0) | (targets >= V) | (targets == blank))).nonzero().tolist()
     if wrong:
         b, u = wrong[0]

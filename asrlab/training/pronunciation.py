@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from asrlab.recognizer import Recognizer
-from asrlab.text import PhoneTokenizer
 from asrlab.training.batching import Speech
 
 
@@ -40,7 +39,8 @@ def choose_pronunciations(recognizer: Recognizer, dataset: Speech) -> int:
     """
     tokenizer, counts = recognizer.tokenizer, [list(map(len, words)) for words in _pronunciations(dataset)]
     several = [i for i, of_words in enumerate(counts) if max(of_words, default=1) > 1]
-    outputs = recognizer.log_probs([dataset[i, 1.0].samples.numpy() for i in several])
+    inputs = [{name: values.numpy() for name, values in dataset[i, 1.0].inputs.items()} for i in several]
+    outputs = recognizer.log_probs(inputs)
     changed = 0
     for i, log_probs in zip(several, outputs, strict=True):
         text, before = dataset.utterances[i].text, dataset.spoken[i]
@@ -64,6 +64,6 @@ def ctc_losses(log_probs: Tensor, targets: list[list[int]]) -> Tensor:
 def _pronunciations(dataset: Speech) -> list[list[list[tuple[int, ...]]]]:
     """How each word of each utterance may be said, in token ids; no words where the tokens are no phones."""
     tokenizer = dataset.tokenizer
-    if not isinstance(tokenizer, PhoneTokenizer):
+    if tokenizer.lexicon is None:
         return [[] for _ in dataset.utterances]
     return [[tokenizer.pronunciations(word) for word in u.text.split()] for u in dataset.utterances]

@@ -10,9 +10,12 @@ from asrlab.core import config
 from asrlab.core.errors import AsrlabError
 from asrlab.corpora import Corpus
 from asrlab.decode import BeamOptions
+from asrlab.decode.attention import AttentionOptions
 from asrlab.models import ModelOptions
+from asrlab.recognizer import SEARCHES
 from asrlab.signals.augment import SpecAugmentOptions
-from asrlab.signals.features import FrontEndOptions
+from asrlab.signals.inputs import InputOptions
+from asrlab.training import objectives
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,14 @@ class Recipe:
     test_split: str = "test"  # what the final figures are measured on
     tokenizer: str = "char"  # char, char-initial (a word's first letter marked), word, subword or phone
     subwords: int = 100  # how many tokens a subword tokenizer has
-    front_end: FrontEndOptions = field(default_factory=FrontEndOptions)
+    inputs: InputOptions = field(default_factory=InputOptions)
     spec_augment: SpecAugmentOptions = field(default_factory=SpecAugmentOptions)
     model: ModelOptions = field(default_factory=ModelOptions)
+    objectives: dict[str, float] = field(default_factory=lambda: {"ctc": 1.0})  # what is learned: name -> weight
     beam: BeamOptions = field(default_factory=BeamOptions)
+    attention: AttentionOptions = field(default_factory=AttentionOptions)
     language: LanguageOptions = field(default_factory=LanguageOptions)
-    consistency: float = 0.0  # weight of the disagreement of two differently masked copies (CR-CTC), 0: one copy
+    search: str = ""  # how the recogniser decodes (greedy, beam, lexicon, lm, ...), empty: as dev data choose
     speeds: tuple[float, ...] = (1.0,)  # each time an utterance is heard it is spoken at one of these speeds
     realign_epochs: int = 0  # so often the model says which pronunciations it hears (first: chance), 0: the first
     epochs: int = 40  # passes over the training data
@@ -54,13 +59,20 @@ class Recipe:
 
     def __post_init__(self):
         above_zero = ("epochs", "batch_seconds", "learning_rate", "clip", "average_epochs")
-        from_zero = ("warmup_epochs", "weight_decay", "patience", "workers", "realign_epochs", "consistency")
+        from_zero = ("warmup_epochs", "weight_decay", "patience", "workers", "realign_epochs")
         wrong = [name for name in above_zero if getattr(self, name) <= 0]
         wrong += [name for name in from_zero if getattr(self, name) < 0]
         if wrong:
             raise AsrlabError(f"{wrong[0]}={getattr(self, wrong[0])}: give a larger number")
-        if self.consistency and not self.model.ctc_weight:
-            raise AsrlabError(f"consistency={self.consistency}: it compares CTC outputs; give model.ctc_weight above 0")
+        objectives.check(self.objectives, self.model)
+        for name in self.model.branches:
+            if name not in self.inputs.names:
+                raise AsrlabError(f"model.branches.{name}: inputs.{name} is not there to read; give it ({{}})")
+        for name in self.inputs.names:
+            if name not in self.model.branches:
+                raise AsrlabError(f"inputs.{name}: the model has no branch for it; give model.branches.{name}={{}}")
+        if self.search and self.search not in SEARCHES:
+            raise AsrlabError(f"search={self.search!r}: one of {', '.join(SEARCHES)}, or '' to let dev data choose")
         if not self.speeds or not all(0.1 <= speed <= 10 for speed in self.speeds):
             raise AsrlabError(f"speeds={self.speeds}: give one or more factors from 0.1 to 10, such as 1.0")
         if self.precision not in ("auto", "float32", "bfloat16"):

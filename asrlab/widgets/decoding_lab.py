@@ -16,7 +16,6 @@ from asrlab.core.errors import AsrlabError
 from asrlab.decode import Hypothesis
 from asrlab.pages.listen import card, sound, spectrogram
 from asrlab.recognizer import SILENCE, Recognizer
-from asrlab.text import PhoneTokenizer
 from asrlab.widgets.base import Widget
 from asrlab.widgets.sound_input import SoundInput
 
@@ -41,7 +40,7 @@ class DecodingLab:
         if self.recognizer.model.ctc is None:
             raise AsrlabError("this recogniser has an attention head alone; the lab searches over CTC's frames")
         self.samples, self.log_probs = None, None
-        self.only_words = isinstance(self.recognizer.tokenizer, PhoneTokenizer)  # phones make words by a lexicon alone
+        self.only_words = self.recognizer.tokenizer.lexicon is not None  # phones make words by a lexicon alone
         beam = self.recognizer.beam
         self.sound = SoundInput(sample_rate=self.recognizer.sample_rate)
         self.beam = ipywidgets.SelectionSlider(

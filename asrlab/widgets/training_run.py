@@ -12,17 +12,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import load_file
 
 from asrlab import corpora
 from asrlab.core.errors import AsrlabError
+from asrlab.core.streams import stack
 from asrlab.corpora import Corpus, Utterance
-from asrlab.models import AsrModel, DecoderOptions, EncoderOptions, ModelOptions
+from asrlab.models import DecoderOptions, EncoderOptions, Model, ModelOptions
 from asrlab.recognizer import Recognizer
 from asrlab.scoring import score
+from asrlab.signals import inputs
 from asrlab.signals.augment import SpecAugmentOptions
-from asrlab.signals.features import FrontEnd
 from asrlab.training.checkpoint import CHECKPOINT
 from asrlab.training.loop import LOG, make_tokenizer, train
 from asrlab.training.recipe import LanguageOptions, Recipe
@@ -58,7 +60,8 @@ def recipe_of(settings: LabSettings, base: Recipe | None = None) -> Recipe:
     masks = SpecAugmentOptions() if settings.augmentation != "none" else SpecAugmentOptions(time_masks=0, freq_masks=0)
     return replace(
         base or load_recipe("scenetalk"),
-        model=ModelOptions(encoder, decoder, ctc_weight=0.5 if settings.decoder else 1.0),
+        model=ModelOptions({"sound": encoder}, decoder=decoder if settings.decoder else None),
+        objectives={"ctc": 0.5, "attention": 0.5} if settings.decoder else {"ctc": 1.0},
         spec_augment=masks,
         speeds=(0.9, 1.0, 1.1) if settings.augmentation == "masks and speeds" else (1.0,),
         language=LanguageOptions(),
@@ -191,34 +194,31 @@ def snapshot(recipe: Recipe, corpus: Corpus, directory: Path) -> dict:
     recognizer, epoch = averaged(recipe, corpus, directory)
     dev = sorted(corpus[recipe.dev_split], key=lambda u: u.seconds)
     chosen = dev[len(dev) // 4 :][:SHOWN]
-    waveforms = [u.load(recognizer.sample_rate) for u in chosen]
+    recordings = [recognizer.read(u) for u in chosen]
     examples = []
-    for utterance, log_probs in zip(chosen, recognizer.log_probs(waveforms), strict=True):
+    for utterance, log_probs in zip(chosen, recognizer.log_probs(recordings), strict=True):
         ops = score.align(utterance.text, recognizer.greedy(log_probs).text)
         examples.append({"said": utterance.text, "ops": [[op.kind, op.reference, op.hypothesis] for op in ops]})
-    return {"epoch": epoch, "examples": examples, "attention": _attention(recognizer, waveforms[0], chosen[0].text)}
+    return {"epoch": epoch, "examples": examples, "attention": _attention(recognizer, recordings[0], chosen[0].text)}
 
 
 def averaged(recipe: Recipe, corpus: Corpus, directory: Path) -> tuple[Recognizer, int]:
     """The recogniser with the averaged weights of a checkpoint, and the epoch that wrote it."""
     tokenizer = make_tokenizer(recipe, corpus, [u for split in recipe.train_splits for u in corpus[split]])
-    model = AsrModel(FrontEnd(recipe.front_end).dim, len(tokenizer), recipe.model)
+    model = Model(inputs.make(recipe.inputs), len(tokenizer), recipe.model)
     tensors = load_file(directory / CHECKPOINT)
     model.load_state_dict({k[len("average.") :]: v for k, v in tensors.items() if k.startswith("average.")})
-    text = (directory / LOG).read_text(encoding="utf-8")
-    return Recognizer(recipe.front_end, model.eval(), tokenizer, recipe.beam), json.loads(text.splitlines()[-1])[
-        "epoch"
-    ]
+    last = (directory / LOG).read_text(encoding="utf-8").splitlines()[-1]
+    return Recognizer(recipe.inputs, model.eval(), tokenizer, recipe.beam), json.loads(last)["epoch"]
 
 
 @torch.inference_mode()
-def _attention(recognizer: Recognizer, waveform, text: str) -> dict | None:
+def _attention(recognizer: Recognizer, recording: dict[str, np.ndarray], text: str) -> dict | None:
     if recognizer.model.decoder is None:
         return None
     target = recognizer.tokenizer.encode(text)
-    sound = torch.as_tensor(waveform, dtype=torch.float32)[None]
-    features, lengths = recognizer.front_end(sound, torch.tensor([sound.shape[1]]))
-    weights = recognizer.model(features, lengths, torch.tensor([target])).attention[0]
+    given = {name: stack([torch.as_tensor(values)]) for name, values in recording.items()}
+    weights = recognizer.model(recognizer.front_ends(given), torch.tensor([target])).attention[0]
     labels = [recognizer.tokenizer.tokens[k] for k in target] + ["end"]
     return {"rows": [[round(float(w), 2) for w in row] for row in weights], "labels": labels}
 

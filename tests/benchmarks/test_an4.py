@@ -16,7 +16,7 @@ def write(folder, name, seed, rates, hypotheses, wall):
 
 
 def test_means_ranges_and_the_peer(tmp_path, monkeypatch):
-    utterances = tuple(Utterance(i, tmp_path / "x.wav", text, "s", 1.0) for i, text in SAID.items())
+    utterances = tuple(Utterance.recorded(i, tmp_path / "x.wav", text, "s", 1.0) for i, text in SAID.items())
     monkeypatch.setattr(corpora, "load", lambda name: Corpus(name, {"test": utterances}, 16000))
     one_wrong, two_wrong = {"u1": "a b c x", "u2": "e f"}, {"u1": "a b x x", "u2": "e f"}
     for seed, texts, wall in ((1, SAID, 60), (2, one_wrong, 90), (3, two_wrong, 120)):

@@ -9,7 +9,8 @@ import toy
 from asrlab import corpora
 from asrlab.core import config
 from asrlab.core.errors import AsrlabError
-from asrlab.models import AsrModel
+from asrlab.core.streams import Shape
+from asrlab.models import Model
 from asrlab.scoring import receipt, score
 from benchmarks import encoders
 
@@ -18,7 +19,7 @@ VOCABULARY = 53  # tokens of scenetalk
 
 def test_the_three_models_are_equally_large():
     sizes = {
-        kind: AsrModel(80, VOCABULARY, encoders.recipe_of(kind, 1, 1e-3, 5).model).parameter_count()
+        kind: Model({"sound": Shape(80)}, VOCABULARY, encoders.recipe_of(kind, 1, 1e-3, 5).model).parameter_count()
         for kind in encoders.SHAPES
     }
     assert max(sizes.values()) / min(sizes.values()) < 1.03, sizes

@@ -14,7 +14,7 @@ SPEAKERS = ("ann", "bob")
 def digits(monkeypatch):
     """A corpus of two speakers, ten takes of two digits, behind `corpora.load`."""
     said = [
-        Utterance(f"{digit}_{speaker}_{take}", None, digit, speaker, 0.5, tags={"take": str(take)})
+        Utterance.recorded(f"{digit}_{speaker}_{take}", None, digit, speaker, 0.5, tags={"take": str(take)})
         for speaker in SPEAKERS
         for digit in ("one", "two")
         for take in range(10)

@@ -12,7 +12,7 @@ OPTIONS = ConditionsOptions()
 
 
 def utterances(count, speaker="s"):
-    return tuple(Utterance(f"u{i}", None, words.WORDS[i % 20], f"{speaker}{i % 4}", 0.5) for i in range(count))
+    return tuple(Utterance.recorded(f"u{i}", None, words.WORDS[i % 20], f"{speaker}{i % 4}", 0.5) for i in range(count))
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_what_was_not_measured_is_told(results):
 def test_training_sets_are_balanced_spread_over_voices_and_nested(monkeypatch):
     def silent(speakers, takes=1, seed=0):
         return tuple(
-            Utterance(f"{take}-{voice}-{word}", None, word, voice, 0.5)
+            Utterance.recorded(f"{take}-{voice}-{word}", None, word, voice, 0.5)
             for take in range(takes)
             for voice in speakers
             for word in words.WORDS

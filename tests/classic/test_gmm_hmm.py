@@ -244,7 +244,7 @@ def digits(tmp_path_factory):
     for i, (request, spoken) in enumerate(zip(requests, speak_all(requests), strict=True)):
         path = folder / f"{i}.wav"
         soundfile.write(path, spoken.samples, 16000)
-        found.append(corpora.Utterance(str(i), path, request.text, request.voice, spoken.seconds))
+        found.append(corpora.Utterance.recorded(str(i), path, request.text, request.voice, spoken.seconds))
     return found
 
 

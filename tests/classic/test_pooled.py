@@ -48,7 +48,7 @@ def test_vectors_have_the_size_that_the_options_say_and_forget_the_level(tmp_pat
     utterances = []
     for name, gain in (("loud", 1.0), ("soft", 0.25)):
         soundfile.write(tmp_path / f"{name}.wav", gain * samples, 8000, subtype="FLOAT")
-        utterances.append(Utterance(name, tmp_path / f"{name}.wav", "one", "s", 0.5))
+        utterances.append(Utterance.recorded(name, tmp_path / f"{name}.wav", "one", "s", 0.5))
     options = PooledOptions(sample_rate=8000)
     loud, soft = vectors(utterances, options)
     assert len(loud) == options.dim == 2 * FrontEnd(options.front_end).dim * options.parts

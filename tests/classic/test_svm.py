@@ -36,7 +36,7 @@ def tones(tmp_path_factory):
                 samples = np.concatenate(tones) * generator.uniform(0.05, 0.5)
                 path = folder / f"{word}-{speaker}-{take}.wav"
                 soundfile.write(path, samples + 0.003 * generator.normal(size=len(samples)), 8000)
-                found.append(Utterance(path.stem, path, word, f"s{speaker}", len(samples) / 8000))
+                found.append(Utterance.recorded(path.stem, path, word, f"s{speaker}", len(samples) / 8000))
     return found
 
 

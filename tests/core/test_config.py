@@ -149,6 +149,9 @@ def test_every_field_of_a_recipe_has_a_comment_and_a_default_that_can_be_typed_i
     assert len(found) > 60
     assert [name for name, _, comment in found if len(comment) < 10] == []
     assert len({name for name, _, _ in found}) == len(found)
-    retyped = [f"{name}={json.loads(default) if default[:1] == chr(34) else default}" for name, default, _ in found]
+    there = {name: default for name, default, _ in found if ".NAME." not in name and "trunk." not in name}
+    null = ("inputs.lips.", "model.decoder.")  # typing a field of what is null makes it
+    typed = {name: default for name, default in there.items() if not name.startswith(null)}
+    retyped = [f"{name}={json.loads(text) if text[:1] == chr(34) else text}" for name, text in typed.items()]
     assert config.override(Recipe(), retyped) == Recipe()
     assert {name.split(".")[0] for name, _, _ in found} == {f.name for f in dataclasses.fields(Recipe)}

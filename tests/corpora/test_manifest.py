@@ -40,8 +40,8 @@ def test_fields_and_defaults(folder):
     )  # fmt: skip
     corpus = corpora.load("manifest", path)
     first, second, third = corpus["train"]
-    assert first == Utterance("a", folder / "a.wav", "turn left", "unknown", 1.0)
-    assert second == Utterance("x", folder / "sub/b.flac", "stop", "ann", 1.25, 0.5, {"noise": "car"})
+    assert first == Utterance.recorded("a", folder / "a.wav", "turn left", "unknown", 1.0)
+    assert second == Utterance.recorded("x", folder / "sub/b.flac", "stop", "ann", 1.25, 0.5, {"noise": "car"})
     assert (third.id, third.seconds) == ("b@0.5", 1.5)
     assert corpus.sample_rate == RATE
     ramp = np.arange(2 * RATE, dtype=np.float32) / 32768
@@ -68,9 +68,9 @@ def test_save_and_load_round_trip(folder):
         "../../sub/b.flac",
     ]
     again = load(copy)["copy"]
-    assert [(u.id, u.text, u.speaker, u.start, u.seconds, u.tags, u.audio.resolve()) for u in again] == [
-        (u.id, u.text, u.speaker, u.start, u.seconds, u.tags, u.audio.resolve()) for u in utterances
-    ]
+    assert [
+        (u.id, u.text, u.speaker, u.source().start, u.seconds, u.tags, u.source().path.resolve()) for u in again
+    ] == [(u.id, u.text, u.speaker, u.source().start, u.seconds, u.tags, u.source().path.resolve()) for u in utterances]
     assert [p.name for p in copy.parent.iterdir()] == ["copy.jsonl"]
 
 

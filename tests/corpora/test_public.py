@@ -97,7 +97,7 @@ def test_prepare_makes_wav_of_the_raw_archive(tmp_path, monkeypatch):
         (ours,), (theirs,) = made[split], plain[split]
         assert (ours.id, ours.text, ours.speaker, ours.seconds) == (theirs.id, "go a", theirs.speaker, 0.25)
         np.testing.assert_array_equal(ours.load(), theirs.load())
-        with wave.open(str(ours.audio)) as file:
+        with wave.open(str(ours.source().path)) as file:
             assert (file.getframerate(), file.getsampwidth(), file.getnchannels()) == (16000, 2, 1)
     assert not list((tmp_path / "cache").rglob("*.raw"))
 
@@ -141,7 +141,7 @@ def test_fsdd_published_split():
         assert (len(corpus["train"]), len(corpus["test"])) == (1800, 200)
     for split in corpus.splits:
         for u in corpus[split]:
-            digit, speaker, take = u.audio.stem.split("_")
+            digit, speaker, take = u.source().path.stem.split("_")
             assert u.text == fsdd.DIGITS[int(digit)] and u.speaker == speaker
             assert (int(take) <= 4) == (split == "test")
     accents = {u.speaker: u.tags["accent"] for u in corpus["test"]}

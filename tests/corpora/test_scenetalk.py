@@ -136,7 +136,7 @@ def test_utterances_are_what_they_say(corpus):
             assert grammar.parse(u.text) == scenetalk.meaning_of(u)
             assert u.tags["accent"] == u.speaker.split("+")[0] and u.tags["action"] == scenetalk.meaning_of(u).action
             assert all(isinstance(value, str) for value in u.tags.values())
-            with wave.open(str(u.audio)) as file:
+            with wave.open(str(u.source().path)) as file:
                 assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (16000, 1, 2)
                 assert file.getnframes() == round(u.seconds * 16000)
             phones = scenetalk.phones_of(u)

@@ -25,7 +25,7 @@ def utterances(tmp_path):
         samples = np.random.default_rng(i).uniform(-0.5, 0.5, 1600 + 160 * i).astype(np.float32)
         audio.save(tmp_path / f"u{i}.wav", samples, 16000)
         path, seconds = tmp_path / f"u{i}.wav", len(samples) / 16000
-        made.append(Utterance(f"u{i}", path, f"word{i}", f"s{i % 3}", seconds, tags={"n": str(i)}))
+        made.append(Utterance.recorded(f"u{i}", path, f"word{i}", f"s{i % 3}", seconds, tags={"n": str(i)}))
     return made
 
 
@@ -61,18 +61,18 @@ def test_webdataset_reads_them(utterances, tmp_path):
 def test_an_epoch_goes_through_the_shards_one_after_the_other(utterances, tmp_path):
     shards.write(utterances, tmp_path / "train", per_shard=8)
     corpus = corpora.load("shards", tmp_path)
-    dataset = Speech(corpus["train"], CharTokenizer.fit(u.text for u in utterances), 16000, keep=False)
+    dataset = Speech(corpus["train"], CharTokenizer.fit(u.text for u in utterances), {"sound": 16000}, keep=False)
     orders = set()
     for epoch in range(8):
         plan = plan_epoch(dataset.seconds(), 0.6, (1.0, 1.1), 1, epoch, shards=dataset.shards())
         assert sorted(i for batch in plan for i, _ in batch) == list(range(23))
-        visited = [dataset.utterances[i].audio.name for batch in plan for i, _ in batch]
+        visited = [dataset.utterances[i].source().path.name for batch in plan for i, _ in batch]
         changes = sum(a != b for a, b in itertools.pairwise(visited))
         assert changes == 2  # three shards, each visited once
         orders.add(tuple(dict.fromkeys(visited)))
     assert len(orders) > 1
     item = dataset[0, 1.0]
-    np.testing.assert_array_equal(item.samples.numpy(), utterances[0].load())
+    np.testing.assert_array_equal(item.inputs["sound"].numpy(), utterances[0].load())
 
 
 def test_bad_shards_are_named(utterances, tmp_path):
@@ -81,7 +81,7 @@ def test_bad_shards_are_named(utterances, tmp_path):
     with pytest.raises(AsrlabError, match="not empty"):
         shards.write(utterances, folder)
     with pytest.raises(AsrlabError, match="leave out"):
-        shards.write([Utterance("../x", utterances[0].audio, "a", "s", 0.1)], tmp_path / "d")
+        shards.write([Utterance.recorded("../x", utterances[0].source().path, "a", "s", 0.1)], tmp_path / "d")
     with pytest.raises(AsrlabError, match="needs root"):
         corpora.load("shards")
     with pytest.raises(AsrlabError, match=r"no SPLIT/index\.jsonl"):

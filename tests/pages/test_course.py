@@ -8,12 +8,13 @@ import pytest
 from filelock import FileLock
 
 from asrlab.core.errors import AsrlabError
+from asrlab.core.streams import Shape
 from asrlab.corpora import Corpus, Utterance
-from asrlab.models import AsrModel, EncoderOptions, ModelOptions
+from asrlab.models import EncoderOptions, Model, ModelOptions
 from asrlab.pages import course
 from asrlab.recognizer import Recognizer
 from asrlab.scoring import receipt
-from asrlab.signals.features import FrontEndOptions
+from asrlab.signals.inputs import InputOptions
 from asrlab.text import CharTokenizer
 from asrlab.training.checkpoint import CHECKPOINT
 from asrlab.training.loop import LOG, learning_rate
@@ -29,10 +30,11 @@ def trainings(tmp_path, monkeypatch):
         time.sleep(0.2)
         (directory / CHECKPOINT).write_bytes(b"much")
         (directory / LOG).write_text('{"epoch": 1, "loss": 2.0}\n')
-        model = AsrModel(80, 4, ModelOptions(encoder=EncoderOptions("cnn", dim=8, layers=1, subsampling_channels=2)))
-        Recognizer(FrontEndOptions(), model, CharTokenizer.fit(["ab"])).save(directory)
+        encoder = EncoderOptions("cnn", dim=8, layers=1, subsampling_channels=2)
+        model = Model({"sound": Shape(80)}, 4, ModelOptions({"sound": encoder}))
+        Recognizer(InputOptions(), model, CharTokenizer.fit(["ab"])).save(directory)
 
-    utterance = Utterance("u", tmp_path / "u.wav", "ab", "s", 1.0)
+    utterance = Utterance.recorded("u", tmp_path / "u.wav", "ab", "s", 1.0)
     monkeypatch.setenv("ASRLAB_CACHE", str(tmp_path))
     monkeypatch.setattr(course, "train", pretend)
     monkeypatch.setattr(course, "sources", lambda *modules: set())  # somebody may be editing them

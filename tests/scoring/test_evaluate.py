@@ -12,7 +12,7 @@ from asrlab.core.errors import AsrlabError
 from asrlab.decode import greedy
 from asrlab.recognizer import Recognizer
 from asrlab.scoring import score
-from asrlab.scoring.evaluate import Evaluation, dev_metrics, evaluate, ways
+from asrlab.scoring.evaluate import Evaluation, dev_metrics, evaluate
 from asrlab.training.loop import train
 
 SAID = {"u1": "ab c", "u2": "d", "u3": "a b", "u4": "e"}
@@ -66,9 +66,9 @@ def test_every_way_is_decoded(toy_run):
 
 def test_the_ways_of_a_recogniser(toy_run):
     r = toy_run.recognizer
-    plain = Recognizer(r.front_end.options, r.model, r.tokenizer)
-    assert list(ways(plain)) == ["greedy", "beam"]
-    worded = ways(Recognizer(r.front_end.options, r.model, r.tokenizer, lm=r.lm, lexicon=["ab", "c"]))
+    plain = Recognizer(r.inputs, r.model, r.tokenizer)
+    assert list(plain.searches()) == ["greedy", "beam"]
+    worded = Recognizer(r.inputs, r.model, r.tokenizer, lm=r.lm, lexicon=["ab", "c"]).searches()
     assert list(worded) == ["greedy", "beam", "lexicon", "lexicon_lm"]
     (heard,) = r.hear([toy_run.corpus["dev"][0].load(r.sample_rate)])
     alone = replace(r.beam, word_bonus=0.0)  # the bonus makes up for what a language model costs
@@ -99,7 +99,7 @@ def test_a_model_that_is_silent_has_only_blanks(toy_run):
     with torch.no_grad():
         model.ctc.bias[0] += 100.0
     r = toy_run.recognizer
-    found = dev_metrics(Recognizer(r.front_end.options, model, r.tokenizer), toy_run.corpus["dev"])
+    found = dev_metrics(Recognizer(r.inputs, model, r.tokenizer), toy_run.corpus["dev"])
     assert found == {"dev_wer": 1.0, "dev_cer": 1.0, "blank": 1.0}
 
 
@@ -107,16 +107,16 @@ def test_a_model_that_is_silent_has_only_blanks(toy_run):
 def test_attention_heads_are_trained_measured_and_used(tmp_path, share):
     """From `train` to a file's text, for attention alone and for both heads."""
     corpus = toy.corpus(tmp_path, train=12, dev=3, test=2)
-    recipe = toy.recipe(epochs=2, model={"ctc_weight": share})
+    recipe = toy.recipe(toy.BOTH if share else toy.ATTENTION, epochs=2)
     recognizer = train(recipe, tmp_path / "run", corpus, progress=False, device="cpu")
     line = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])
     assert ("blank" in line) == (share > 0)
     assert math.isfinite(line["dev_wer"])
     with_ctc = ["greedy", "beam", "attention", "joint"]
-    assert list(ways(recognizer)) == (with_ctc if share else ["attention"])
+    assert list(recognizer.searches()) == (with_ctc if share else ["attention"])
     result = evaluate(recognizer, corpus["test"])
     said = corpus["test"][0]
     (heard,) = recognizer.hear([said.load(recognizer.sample_rate)])
     assert result.hypotheses["attention"][said.id] == recognizer.attend(heard, joint=False)[0].text
     back = Recognizer.load(tmp_path / "run")
-    assert back.transcribe(said.audio).text == recognizer.best(heard).text
+    assert back.transcribe(said.source().path).text == recognizer.best(heard).text

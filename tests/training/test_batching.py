@@ -10,7 +10,7 @@ import torch
 import toy
 
 from asrlab.core.errors import AsrlabError
-from asrlab.corpora import Utterance
+from asrlab.corpora import Source, Utterance
 from asrlab.signals.augment import speed_perturb
 from asrlab.text import CharTokenizer, PhoneTokenizer
 from asrlab.training.batching import Item, Speech, collate, load_batches, plan_epoch
@@ -41,10 +41,10 @@ def test_every_utterance_comes_once_at_one_of_the_speeds(limit, world, epoch):
 
 
 def test_a_digest_names_the_utterances(said, tokenizer):
-    digest = Speech(said, tokenizer, toy.RATE).digest()
-    assert Speech(said, tokenizer, 8000).digest() == digest
+    digest = Speech(said, tokenizer, {"sound": toy.RATE}).digest()
+    assert Speech(said, tokenizer, {"sound": 8000}).digest() == digest
     others = (said[1:], said[::-1], (replace(said[0], text="a"), *said[1:]), (replace(said[0], seconds=9.0), *said[1:]))
-    assert len({digest, *(Speech(other, tokenizer, toy.RATE).digest() for other in others)}) == 5
+    assert len({digest, *(Speech(other, tokenizer, {"sound": toy.RATE}).digest() for other in others)}) == 5
 
 
 def padded(batch) -> float:
@@ -117,47 +117,47 @@ def test_an_utterance_that_fits_no_batch_is_told():
 def test_a_batch_is_its_items_padded_with_zeros():
     rng = np.random.default_rng(0)
     items = [
-        Item(f"u{n}", torch.from_numpy(rng.normal(size=n).astype(np.float32)), torch.arange(1, length + 1))
+        Item(f"u{n}", {"sound": torch.from_numpy(rng.normal(size=n).astype(np.float32))}, torch.arange(1, length + 1))
         for n, length in ((5, 2), (9, 1), (3, 4))
     ]
     batch = collate(items)
     assert batch.ids == ("u5", "u9", "u3")
-    assert batch.waveforms.shape == (3, 9)
-    assert batch.targets.shape == (3, 4)
+    assert batch.inputs["sound"].values.shape == (3, 9)
+    assert batch.targets["text"].values.shape == (3, 4)
     for row, item in enumerate(items):
-        n, length = len(item.samples), len(item.target)
-        assert batch.lengths[row] == n
-        assert batch.target_lengths[row] == length
-        assert torch.equal(batch.waveforms[row, :n], item.samples)
-        assert torch.equal(batch.targets[row, :length], item.target)
-        assert not batch.waveforms[row, n:].any()
-        assert not batch.targets[row, length:].any()
-    assert batch.lengths.dtype == batch.target_lengths.dtype == torch.int64
+        n, length = len(item.inputs["sound"]), len(item.target)
+        assert batch.inputs["sound"].lengths[row] == n
+        assert batch.targets["text"].lengths[row] == length
+        assert torch.equal(batch.inputs["sound"].values[row, :n], item.inputs["sound"])
+        assert torch.equal(batch.targets["text"].values[row, :length], item.target)
+        assert not batch.inputs["sound"].values[row, n:].any()
+        assert not batch.targets["text"].values[row, length:].any()
+    assert batch.inputs["sound"].lengths.dtype == batch.targets["text"].lengths.dtype == torch.int64
     assert batch.to("cpu").ids == batch.ids
 
 
 def test_speech_is_what_the_utterances_hold(said, tokenizer):
-    speech = Speech(said, tokenizer, toy.RATE)
+    speech = Speech(said, tokenizer, {"sound": toy.RATE})
     assert len(speech) == len(said)
     assert speech.seconds() == [u.seconds for u in said]
     for i, utterance in enumerate(said):
         item = speech[i, 1.0]
         assert item.id == utterance.id
-        assert np.array_equal(item.samples.numpy(), utterance.load(toy.RATE))
+        assert np.array_equal(item.inputs["sound"].numpy(), utterance.load(toy.RATE))
         assert tokenizer.decode(item.target.tolist()) == utterance.text
-        assert torch.equal(speech[i, 0.9].samples, speed_perturb(item.samples, 0.9, toy.RATE))
-    half = Speech(said, tokenizer, 8000)[0, 1.0]
-    assert abs(len(half.samples) - len(speech[0, 1.0].samples) / 2) <= 1
+        assert torch.equal(speech[i, 0.9].inputs["sound"], speed_perturb(item.inputs["sound"], 0.9, toy.RATE))
+    half = Speech(said, tokenizer, {"sound": 8000})[0, 1.0]
+    assert abs(len(half.inputs["sound"]) - len(speech[0, 1.0].inputs["sound"]) / 2) <= 1
 
 
 def test_keeping_audio_changes_nothing_but_the_reading(said, tokenizer, monkeypatch):
-    kept, read = (Speech(said, tokenizer, toy.RATE, keep) for keep in (True, False))
+    kept, read = (Speech(said, tokenizer, {"sound": toy.RATE}, keep) for keep in (True, False))
     entries = [(i, speed) for i in range(len(said)) for speed in SPEEDS]
     for entry in entries:
-        assert torch.equal(kept[entry].samples, read[entry].samples)
+        assert torch.equal(kept[entry].inputs["sound"], read[entry].inputs["sound"])
     count = Counter()
     load = Utterance.load
-    monkeypatch.setattr(Utterance, "load", lambda self, rate: count.update([self.id]) or load(self, rate))
+    monkeypatch.setattr(Utterance, "load", lambda self, *how: count.update([self.id]) or load(self, *how))
     for entry in entries:
         kept[entry]
     assert not count
@@ -167,35 +167,51 @@ def test_keeping_audio_changes_nothing_but_the_reading(said, tokenizer, monkeypa
 
 
 def test_workers_read_the_same_batches_in_the_same_order(said, tokenizer):
-    speech = Speech(said, tokenizer, toy.RATE)
+    speech = Speech(said, tokenizer, {"sound": toy.RATE})
     plan = plan_epoch(speech.seconds(), 3.0, SPEEDS, 1, 0)
     assert len(plan) > 3
     here, ahead = (list(load_batches(speech, plan, workers)) for workers in (0, 2))
     assert len(here) == len(ahead) == len(plan)
     for a, b, planned in zip(here, ahead, plan, strict=True):
         assert a.ids == b.ids == tuple(said[i].id for i, _ in planned)
-        for name in ("waveforms", "lengths", "targets", "target_lengths"):
-            assert torch.equal(getattr(a, name), getattr(b, name))
+        for x, y in ((a.inputs["sound"], b.inputs["sound"]), (a.targets["text"], b.targets["text"])):
+            assert torch.equal(x.values, y.values) and torch.equal(x.lengths, y.lengths)
+
+
+def test_what_workers_read_is_kept_here(said, tokenizer, monkeypatch):
+    speech = Speech(said, tokenizer, {"sound": toy.RATE})
+    plan = plan_epoch(speech.seconds(), 3.0, SPEEDS, 1, 0)
+    first = list(load_batches(speech, plan, workers=1))
+    assert set(speech.kept) == {entry for entries in plan for entry in entries}
+    monkeypatch.setattr(Utterance, "load", None)  # nobody reads a file again
+    for a, b in zip(first, load_batches(speech, plan, workers=1), strict=True):
+        assert torch.equal(a.inputs["sound"].values, b.inputs["sound"].values)
+    careless = Speech(said, tokenizer, {"sound": toy.RATE}, keep=False)
+    assert careless.kept is None
 
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_what_is_wrong_with_a_file_is_told_alike_by_a_worker(said, tokenizer, tmp_path, workers):
-    gone = Utterance("gone", tmp_path / "gone.wav", said[0].text, "s", 1.0)
+    gone = Utterance.recorded("gone", tmp_path / "gone.wav", said[0].text, "s", 1.0)
     with pytest.raises(AsrlabError, match=rf"^{tmp_path}/gone.wav: no such file; check the path$"):
-        list(load_batches(Speech([gone], tokenizer, toy.RATE), [[(0, 1.0)]], workers))
+        list(load_batches(Speech([gone], tokenizer, {"sound": toy.RATE}), [[(0, 1.0)]], workers))
 
 
 def test_texts_that_cannot_be_targets_name_utterance_and_file(said, tokenizer):
     u = said[0]
-    with pytest.raises(AsrlabError, match=rf"utterance 'u1' \({u.audio}\): empty text; leave it out or transcribe it"):
-        Speech([Utterance("u1", u.audio, "  ", "s", 1.0)], tokenizer, toy.RATE)
-    with pytest.raises(AsrlabError, match=rf"utterance 'u1' \({u.audio}\): character 'ß' in 'ß'"):
-        Speech([Utterance("u1", u.audio, "ß", "s", 1.0)], tokenizer, toy.RATE)
+    with pytest.raises(
+        AsrlabError, match=rf"utterance 'u1' \({u.source().path}\): empty text; leave it out or transcribe it"
+    ):
+        Speech([Utterance.recorded("u1", u.source().path, "  ", "s", 1.0)], tokenizer, {"sound": toy.RATE})
+    with pytest.raises(AsrlabError, match=rf"utterance 'u1' \({u.source().path}\): character 'ß' in 'ß'"):
+        Speech([Utterance.recorded("u1", u.source().path, "ß", "s", 1.0)], tokenizer, {"sound": toy.RATE})
 
 
 def test_a_word_can_be_given_another_pronunciation(said):
     tokenizer = PhoneTokenizer({"a": (("AH",), ("EY", "H")), "b": (("B",),)})
-    speech = Speech([Utterance("u", said[0].audio, "a b a", "s", said[0].seconds)], tokenizer, toy.RATE)
+    speech = Speech(
+        [Utterance.recorded("u", said[0].source().path, "a b a", "s", said[0].seconds)], tokenizer, {"sound": toy.RATE}
+    )
     assert speech.spoken == [(0, 0, 0)]
     assert tokenizer.decode(speech[0, 1.0].target.tolist()) == "AH B AH"
     speech.speak(0, [1, 0, 0])
@@ -203,11 +219,34 @@ def test_a_word_can_be_given_another_pronunciation(said):
     assert tokenizer.decode(speech[0, 1.0].target.tolist()) == "EY H B AH"
 
 
-def test_twice_is_all_and_then_all_again():
-    batch = collate([Item("a", torch.ones(3), torch.tensor([1])), Item("b", torch.ones(2), torch.tensor([2, 3]))])
-    both = batch.twice()
+def test_a_repeated_batch_is_all_and_then_all_again():
+    batch = collate(
+        [
+            Item("a", {"sound": torch.ones(3), "lips": torch.zeros(0)}, torch.tensor([1])),
+            Item("b", {"sound": torch.ones(2), "lips": torch.ones(1, 4, 5)}, torch.tensor([2, 3])),
+        ]
+    )
+    assert batch.inputs["lips"].values.shape == (2, 1, 4, 5) and batch.inputs["lips"].lengths.tolist() == [0, 1]
+    both = batch.repeat(2)
     assert both.ids == ("a", "b", "a", "b")
-    for name in ("waveforms", "lengths", "targets", "target_lengths"):
-        first, second = getattr(both, name).chunk(2)
-        assert torch.equal(first, getattr(batch, name))
-        assert torch.equal(second, getattr(batch, name))
+    for streams, once in ((both.inputs, batch.inputs), (both.targets, batch.targets)):
+        for name, stream in streams.items():
+            for values, before in zip(stream, once[name], strict=True):
+                first, second = values.chunk(2)
+                assert torch.equal(first, before) and torch.equal(second, before)
+
+
+def test_every_modality_is_read_at_its_rate_and_an_absent_one_is_empty(said, tokenizer, tmp_path):
+    pictures = np.arange(30 * 4 * 5, dtype=np.uint8).reshape(30, 4, 5)
+    np.save(tmp_path / "lips.npy", pictures)
+    seen = said[0].moved(Source(tmp_path / "lips.npy", seconds=said[0].seconds), "lips")
+    speech = Speech([seen, said[1]], tokenizer, {"sound": toy.RATE, "lips": 25.0})
+    first, second = speech[0, 1.0].inputs, speech[1, 1.0].inputs
+    assert first["lips"].shape == (round(25 * seen.seconds), 4, 5) and second["lips"].shape == (0,)
+    assert torch.equal(first["lips"][0], torch.from_numpy(pictures[0]))
+    faster = speech[0, 1.25].inputs
+    assert len(faster["lips"]) == round(len(first["lips"]) / 1.25)
+    assert len(faster["sound"]) == pytest.approx(len(first["sound"]) / 1.25, abs=1)
+    assert speech[1, 1.25].inputs["lips"].shape == (0,)
+    with pytest.raises(AsrlabError, match=r"inputs\.lips: no utterance of the corpus has lips, only sound"):
+        Speech(said, tokenizer, {"lips": 25.0})

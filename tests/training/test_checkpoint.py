@@ -12,8 +12,9 @@ import toy
 from safetensors.torch import save_file
 
 from asrlab.core.errors import AsrlabError
-from asrlab.models import AsrModel
-from asrlab.training.checkpoint import CHECKPOINT, State, write_whole
+from asrlab.core.streams import Shape, Stream
+from asrlab.models import Model
+from asrlab.training.checkpoint import CHECKPOINT, State
 from asrlab.training.loop import make_optimizer
 
 RECIPE = toy.recipe()
@@ -21,7 +22,7 @@ RECIPE = toy.recipe()
 
 def fresh(seed: int = 0, recipe=RECIPE, vocabulary: int = 5) -> State:
     torch.manual_seed(seed)
-    model = AsrModel(12, vocabulary, recipe.model)
+    model = Model({"sound": Shape(12)}, vocabulary, recipe.model)
     return State.fresh(model, make_optimizer(recipe, model))
 
 
@@ -37,7 +38,7 @@ def step(state: State, steps: int) -> None:
     state.model.train()
     for i in range(steps):
         torch.manual_seed(100 + i)
-        output = state.model(torch.randn(2, 24, 12), torch.tensor([24, 20]))
+        output = state.model({"sound": Stream(torch.randn(2, 24, 12), torch.tensor([24, 20]))})
         state.optimizer.zero_grad()
         output.log_probs[..., 1:].mean().neg().backward()
         state.optimizer.step()
@@ -163,36 +164,8 @@ def test_a_full_disk_keeps_the_last_checkpoint_and_says_so(tmp_path, monkeypatch
     assert os.listdir(tmp_path) == [CHECKPOINT]
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-def test_a_disk_that_is_really_full(tmp_path):
-    (tmp_path / "log.part").symlink_to("/dev/full")
-    (tmp_path / "log").write_text("as it was")
-    with pytest.raises(AsrlabError, match=r"log: cannot be written \(.*No space left"):
-        write_whole(tmp_path / "log", lambda part: part.write_text("new" * 10000))
-    assert os.listdir(tmp_path) == ["log"]
-    assert (tmp_path / "log").read_text() == "as it was"
-
-
-def test_an_interrupted_write_leaves_the_old_file(tmp_path):
-    path = tmp_path / "log"
-    write_whole(path, lambda part: part.write_text("old"))
-
-    def interrupted(part):
-        part.write_text("n")
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write_whole(path, interrupted)
-    assert path.read_text() == "old"
-    write_whole(path, lambda part: part.write_text("new"))  # what the interruption left behind is no obstacle
-    assert path.read_text() == "new"
-    assert os.listdir(tmp_path) == ["log"]
-
-
 def test_a_directory_that_is_none(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(AsrlabError, match="cannot be written"):
-        trained().save(tmp_path / "nowhere", RECIPE)
     with pytest.raises(AsrlabError, match="cannot be written"):
         trained().save(tmp_path / "file", RECIPE)
 
@@ -232,7 +205,7 @@ def test_random_bytes_and_other_files(tmp_path):
     ("change", "message"),
     [
         ({"epochs": 9}, "epochs was 3 and is 9"),
-        ({"model": {"encoder": {"dim": 16}}}, "model.encoder.dim was 32 and is 16"),
+        ({"model": {"branches": {"sound": {"dim": 16}}}}, "model.branches.sound.dim was 32 and is 16"),
         ({"speeds": [0.9, 1.0]}, r"speeds was \[1.0\] and is \[0.9, 1.0\]"),
         ({"corpus_options": {"minutes": 3}}, "corpus_options.minutes was None and is 3"),
     ],

@@ -18,12 +18,14 @@ from safetensors.torch import load_file
 
 from asrlab.core.errors import AsrlabError
 from asrlab.core.sources import PACKAGE
+from asrlab.core.streams import Shape
 from asrlab.corpora import Corpus, Utterance
 from asrlab.corpora.manifest import save_manifest
-from asrlab.models import AsrModel
+from asrlab.models import Model
 from asrlab.scoring import receipt
 from asrlab.scoring.evaluate import dev_metrics, evaluate
 from asrlab.training import loop as training
+from asrlab.training import objectives
 from asrlab.training.loop import (
     TrainingError,
     diagnose,
@@ -38,6 +40,7 @@ from asrlab.training.recipe import Recipe
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 HERE = Path(__file__).parent
+PATHS = f"{HERE.parent}{os.pathsep}{PACKAGE.parent}"  # where a process of its own finds the toy and this checkout
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +144,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_weights(tmp_path):
     """`kill -9` at random moments, within a checkpoint, and between the log and its replacement."""
     done = subprocess.run(
         [sys.executable, HERE / "killed_training.py", tmp_path], capture_output=True, text=True, timeout=300,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{HERE.parent}{os.pathsep}{PACKAGE.parent}"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": PATHS},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     expected = (tmp_path / "undisturbed" / "model.safetensors").read_bytes()
@@ -226,7 +229,11 @@ def test_two_processes_learn_what_one_does(tmp_path):
         *("train", tmp_path / "recipe.yaml", "--cpu", "--quiet", "--dir", tmp_path / "two"),
     ]
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(HERE.parent), str(PACKAGE.parent)])}
+        command,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": PATHS},
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("receipt: ") == 1
@@ -271,7 +278,7 @@ def test_a_recording_too_long_or_too_short_is_told_before_training(corpus, tmp_p
     with pytest.raises(AsrlabError, match=r"'odd' .*lasts 5.8 s, at speed 0.9 more than batch_seconds=6"):
         mistaken(corpus, tmp_path, samples=np.full(int(5.8 * toy.RATE), 0.1, np.float32), speeds=[0.9, 1.0])
     with pytest.raises(AsrlabError, match=r"utterance 'odd' .*lasts 0.0200 s, .*less than one window of 0.025 s: leav"):
-        mistaken(corpus, tmp_path, samples=np.full(320, 0.1, np.float32), model={"ctc_weight": 0.0})
+        mistaken(corpus, tmp_path, samples=np.full(320, 0.1, np.float32), **toy.ATTENTION)
     assert not (tmp_path / "run").exists()
 
 
@@ -293,7 +300,7 @@ def test_splits_that_are_none(corpus, tmp_path):
 
 
 def test_a_file_that_vanished_is_named(corpus, tmp_path):
-    gone = Utterance("gone", tmp_path / "gone.wav", "a", "s", 1.0)
+    gone = Utterance.recorded("gone", tmp_path / "gone.wav", "a", "s", 1.0)
     with pytest.raises(AsrlabError, match=r"gone.wav: no such file"):
         run(toy.recipe(), tmp_path / "run", Corpus("toy", {**corpus.splits, "train": (gone,)}, toy.RATE))
 
@@ -310,14 +317,14 @@ def test_a_loss_that_is_no_number_ends_training_and_names_the_utterances(corpus,
 
 def test_the_last_checkpoint_survives_a_loss_that_is_no_number(corpus, tmp_path, monkeypatch):
     recipe = toy.recipe()
-    objective, broken = training.objective, []
+    losses_of, broken = objectives.losses, []
 
-    def spoiled(output, batch, recipe):
-        losses = objective(output, batch, recipe)
+    def spoiled(weights, model, output, batch):
+        losses, named = losses_of(weights, model, output, batch)
         spoils = torch.tensor([bool(broken) and name == "train3" for name in batch.ids])
-        return losses * torch.where(spoils, math.nan, 1.0)
+        return losses * torch.where(spoils, math.nan, 1.0), named
 
-    monkeypatch.setattr(training, "objective", spoiled)
+    monkeypatch.setattr(objectives, "losses", spoiled)
     with pytest.raises(TrainingError, match=r"epoch 2, step \d+.*the loss of train3 is not finite\. .*intact"):
         run(recipe, tmp_path, corpus, after_epoch=broken.append)
     broken.clear()
@@ -383,7 +390,7 @@ def test_the_learning_rate_climbs_to_its_peak_and_falls_to_zero(warmup):
 
 def test_weight_decay_pulls_at_matrices_alone():
     recipe = toy.recipe(weight_decay=0.1)
-    model = AsrModel(12, 5, recipe.model)
+    model = Model({"sound": Shape(12)}, 5, recipe.model)
     optimizer = make_optimizer(recipe, model)
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     for p in model.parameters():

@@ -62,7 +62,7 @@ def test_training_finds_out_what_was_said(told, run):
 def test_a_fresh_start_is_corrected_once_and_then_stays(told, run):
     corpus, truth = told
     recognizer = run[1]
-    speech = Speech(corpus["train"], recognizer.tokenizer, toy.RATE)
+    speech = Speech(corpus["train"], recognizer.tokenizer, {"sound": toy.RATE})
     changed = choose_pronunciations(recognizer, speech)
     assert changed == sum(map(sum, speech.spoken))
     assert wrong(dict(zip((u.id for u in corpus["train"]), speech.spoken, strict=True)), truth) <= changed / 8
@@ -83,14 +83,14 @@ def test_one_word_at_a_time_is_the_best_of_all_by_brute_force(told, run):
     at = next(i for i, w in enumerate(words) if w in "xy")
     spelled = [tokenizer.encode(utterance.text, [k if i == at else 0 for i in range(3)]) for k in range(2)]
     losses = [ctc.loss(log_probs.astype(np.float64), phones) for phones in spelled]
-    speech = Speech([utterance], tokenizer, toy.RATE)
+    speech = Speech([utterance], tokenizer, {"sound": toy.RATE})
     choose_pronunciations(recognizer, speech)
     assert speech.spoken[0][at] == int(np.argmin(losses))
 
 
 def test_chance_is_even_and_a_function_of_seed_and_epoch(told):
     corpus, _ = told
-    speech = Speech(corpus["train"], PhoneTokenizer(LEXICON), toy.RATE)
+    speech = Speech(corpus["train"], PhoneTokenizer(LEXICON), {"sound": toy.RATE})
     seen = []
     for epoch in range(20):
         guess_pronunciations(speech, seed=3, epoch=epoch)
@@ -110,7 +110,7 @@ def test_the_longest_pronunciation_must_fit_in_too(told, tmp_path):
     u = corpus["train"][0]
     long = {**LEXICON, "x": (("a",), tuple("abcd" * 40))}
     said = Corpus("toy", {"train": (toy.utterance(tmp_path, "u", "x", u.load(toy.RATE)),)}, toy.RATE, long)
-    speech = Speech(said["train"], PhoneTokenizer(long), toy.RATE)
+    speech = Speech(said["train"], PhoneTokenizer(long), {"sound": toy.RATE})
     assert [len(target) for target in longest_targets(speech)] == [160]
     with pytest.raises(InfeasibleError, match=r"utterance 'u'.* cannot hold L=160 tokens"):
         train(toy.recipe(tokenizer="phone", realign_epochs=1, dev_split=""), tmp_path, said, progress=False)
@@ -126,7 +126,7 @@ def test_losses_of_several_targets_are_those_of_each_alone():
 
 
 def test_nothing_to_choose_for_letters(toy_run):
-    speech = Speech(toy_run.corpus["dev"], toy_run.recognizer.tokenizer, toy.RATE)
+    speech = Speech(toy_run.corpus["dev"], toy_run.recognizer.tokenizer, {"sound": toy.RATE})
     assert isinstance(toy_run.recognizer.tokenizer, CharTokenizer)
     assert choose_pronunciations(toy_run.recognizer, speech) == 0
 

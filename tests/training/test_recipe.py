@@ -30,9 +30,10 @@ def test_scenetalk_comes_with_the_package():
 
 def test_a_recipe_of_ones_own(tmp_path):
     path = tmp_path / "mine.yaml"
-    path.write_text(yaml.safe_dump({"corpus": "fsdd", "model": {"encoder": {"kind": "lstm"}}, "speeds": [0.9, 1.1]}))
+    model = {"branches": {"sound": {"kind": "lstm"}}}
+    path.write_text(yaml.safe_dump({"corpus": "fsdd", "model": model, "speeds": [0.9, 1.1]}))
     mine = recipe.load(str(path))
-    assert (mine.corpus, mine.model.encoder.kind, mine.speeds) == ("fsdd", "lstm", (0.9, 1.1))
+    assert (mine.corpus, mine.model.branches["sound"].kind, mine.speeds) == ("fsdd", "lstm", (0.9, 1.1))
     written = tmp_path / "recipe.json"  # as it lies in the directory of a run
     written.write_text(json.dumps(config.to_dict(mine)))
     assert recipe.load(str(written)) == mine
@@ -57,17 +58,23 @@ def test_names_that_are_none():
         ("speeds=[1.0, 0]", r"speeds=\(1.0, 0.0\)"),
         ("speeds=[20]", r"factors from 0.1 to 10"),
         ("precision=half", "precision='half': choose auto, float32 or bfloat16"),
-        ("model.encoder.kind=rnn", "kind='rnn': choose one of cnn, lstm, transformer, conformer"),
-        ("model.encoder.dim=30", "dim=30: not a multiple of 2 x heads=4"),
-        ("model.encoder.heads=0", "heads=0: give 1 or more"),
-        ("model.encoder.subsampling=3", "subsampling=3: choose 2, 4 or 8"),
-        ("model.encoder.dropout=1", "dropout=1.0: give a probability"),
-        ("model.encoder.left_chunks=-2", "left_chunks=-2: give -1 or more"),
-        ("model.ctc_weight=1.5", "ctc_weight=1.5"),
-        ("model.inner_weight=1", "inner_weight=1.0"),
+        ("model.branches.sound.kind=rnn", "kind='rnn': choose one of cnn, lstm, transformer, conformer"),
+        ("model.branches.sound.dim=30", "dim=30: not a multiple of 2 x heads=4"),
+        ("model.branches.sound.heads=0", "heads=0: give 1 or more"),
+        ("model.branches.sound.subsampling=3", "subsampling=3: choose 1, 2, 4 or 8"),
+        ("model.branches.sound.dropout=1", "dropout=1.0: give a probability"),
+        ("model.branches.sound.left_chunks=-2", "left_chunks=-2: give -1 or more"),
+        ("objectives.ctc=-1", r"objectives.ctc=-1.0: give a weight"),
+        ("objectives.inner_ctc=0.3", "the model has no such head; give model.inner_ctc=true"),
+        ("objectives.attention=0.3", "the model has no such head; give model.decoder"),
+        ("objectives.lips=1", "unknown 'lips'; there are ctc, inner_ctc, attention, consistency"),
+        ("model.decoder={}", "nothing trains the attention head"),
+        ("model.ctc=false", "the model has no head"),
+        ("model.trunk={}", "trunk.subsampling=4: a trunk keeps the frames it gets"),
+        ("search=psychic", "search='psychic': one of greedy"),
         ("model.decoder.label_smoothing=1", "label_smoothing=1.0"),
         ("model.decoder.dim=0", "decoder dim=0"),
-        ("front_end.kind=wav", "kind='wav'"),
+        ("inputs.sound.kind=wav", "kind='wav'"),
         ("beam.beam=0", "beam=0"),
         ("spec_augment.time_fraction=2", "time_fraction=2.0"),
     ],
@@ -79,18 +86,18 @@ def test_what_cannot_be_trained_is_refused(change, message):
 
 def test_an_encoder_of_one_layer_has_no_middle():
     with pytest.raises(AsrlabError, match="no middle"):
-        config.override(Recipe(), ["model.encoder.layers=1", "model.inner_weight=0.3"])
+        config.override(Recipe(), ["model.branches.sound.layers=1", "model.inner_ctc=true"])
 
 
 def test_consistency_is_of_ctc():
-    with pytest.raises(AsrlabError, match=r"consistency=0.2: .*give model.ctc_weight above 0"):
-        config.override(Recipe(), ["consistency=0.2", "model.ctc_weight=0"])
+    with pytest.raises(AsrlabError, match=r"consistency: it compares what the CTC head says"):
+        config.override(Recipe(), ["model={ctc: false, decoder: {}}", "objectives={attention: 1, consistency: 0.2}"])
 
 
 def test_two_directions_share_an_even_width():
     with pytest.raises(AsrlabError, match="dim=31 is odd"):
-        config.override(Recipe(), ["model.encoder.kind=lstm", "model.encoder.dim=31"])
-    config.override(Recipe(), ["model.encoder.kind=lstm", "model.encoder.dim=31", "model.encoder.causal=true"])
+        config.override(Recipe(), ["model.branches.sound.kind=lstm", "model.branches.sound.dim=31"])
+    config.override(Recipe(), ["model.branches.sound={kind: lstm, dim: 31, causal: true}"])
 
 
 def test_a_corpus_by_name_or_by_path(tmp_path):

@@ -6,7 +6,8 @@ import torch
 from node import run_many
 
 from asrlab.core.errors import AsrlabError
-from asrlab.models import AsrModel, EncoderOptions, ModelOptions
+from asrlab.core.streams import Shape
+from asrlab.models import EncoderOptions, Model, ModelOptions
 from asrlab.models.decoder import DecoderOptions
 from asrlab.recognizer import Recognizer
 from asrlab.scratch.attention import softmax
@@ -24,9 +25,9 @@ def recognizer():
     torch.manual_seed(2)
     tokenizer = CharTokenizer.fit(["stop a car"], mark_initial=True)
     options = ModelOptions(
-        EncoderOptions("lstm", dim=16, layers=1, subsampling_channels=4), DecoderOptions(12, 8), ctc_weight=0.3
+        {"sound": EncoderOptions("lstm", dim=16, layers=1, subsampling_channels=4)}, decoder=DecoderOptions(12, 8)
     )
-    model = AsrModel(80, len(tokenizer), options)
+    model = Model({"sound": Shape(80)}, len(tokenizer), options)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(2.0)  # so that the attention is not the same everywhere

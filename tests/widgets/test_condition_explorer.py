@@ -18,7 +18,7 @@ def results(tmp_path_factory):
     path = tmp_path_factory.mktemp("sound") / "x.wav"
     soundfile.write(path, 0.1 * np.sin(np.arange(8000) / 5), 16000)
     said = tuple(
-        Utterance(f"u{i}", path, text, f"s{i % 2}", 0.5) for i, text in enumerate(["one", "two", "red", "ten"])
+        Utterance.recorded(f"u{i}", path, text, f"s{i % 2}", 0.5) for i, text in enumerate(["one", "two", "red", "ten"])
     )
     levels = [("home", "", False), ("voice", "heard in training", True), ("voice", "new", False)]
     levels += [("accent", "en-us", True), ("accent", "en-029", False), ("noise", "0 dB", False), ("rate", "90", False)]

@@ -87,7 +87,7 @@ def test_what_is_shown_is_what_the_averaged_weights_say(tmp_path, corpus):
             recognizer, epoch = averaged(run.recipe, corpus, run.directory)
             seen.append((epoch, dev_metrics(recognizer, corpus["dev"])["dev_wer"]))
 
-    recipe = toy.recipe({"model": {"ctc_weight": 0.5}}, epochs=3)
+    recipe = toy.recipe(toy.BOTH, epochs=3)
     run = TrainingRun(recipe, tmp_path, corpus, look)
     run.start()
     run.wait(60)
@@ -120,8 +120,9 @@ def test_the_controls_start_and_a_bad_choice_is_told_not_thrown(tmp_path, corpus
 
 def test_settings_become_a_recipe_and_impossible_ones_are_refused():
     recipe = recipe_of(LabSettings("conformer", "small", "masks and speeds", True, 1e-3, 5))
-    assert (recipe.model.encoder.kind, recipe.model.encoder.dim, recipe.epochs) == ("conformer", 64, 5)
-    assert recipe.speeds == (0.9, 1.0, 1.1) and recipe.model.ctc_weight == 0.5
+    encoder = recipe.model.branches["sound"]
+    assert (encoder.kind, encoder.dim, recipe.epochs) == ("conformer", 64, 5)
+    assert recipe.speeds == (0.9, 1.0, 1.1) and recipe.objectives == {"ctc": 0.5, "attention": 0.5}
     assert recipe_of(LabSettings(augmentation="none")).spec_augment.time_masks == 0
     with pytest.raises(AsrlabError, match="size='huge'"):
         LabSettings(size="huge")

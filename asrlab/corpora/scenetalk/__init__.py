@@ -145,4 +145,4 @@ def _utterance(folder: Path, row: dict) -> Utterance:
     audio = folder / row["audio"]
     if not audio.is_file():
         raise ValueError(f"{row['audio']} is missing")
-    return Utterance(row["id"], audio, row["text"], row["speaker"], row["seconds"], tags=row["tags"])
+    return Utterance.recorded(row["id"], audio, row["text"], row["speaker"], row["seconds"], tags=row["tags"])

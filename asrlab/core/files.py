@@ -1,0 +1,121 @@
+"""Files that are written whole or not at all, and JSON lines that are read with the line's number in every message."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from asrlab.core.errors import AsrlabError
+
+STALE_SECONDS = 3600.0  # a half-written file this old belongs to a program that was killed
+
+
+def write_whole(path: Path | str, content: bytes | str | Callable[[Path], object]) -> Path:
+    """Write a file beside `path`, then give it its name: a kill leaves the old one or the new one, never a half.
+
+    content  bytes, a text (UTF-8), or a function that writes to the path that it is given
+
+    Makes the folder if it is missing. Raises AsrlabError naming the file if it cannot be written, or if `path` is
+    there and is no regular file (a device, a folder, a pipe).
+    """
+    path = Path(path)
+    try:
+        if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+            raise AsrlabError(f"{path}: is there and no regular file, so it is left alone; choose another name")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}-", suffix=".part", dir=path.parent)
+        os.close(handle)
+        beside = Path(name)
+        try:
+            _fill(beside, content)
+            os.chmod(beside, 0o666 & ~_umask())
+            os.replace(beside, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                beside.unlink()
+            raise
+    except (OSError, ValueError) as error:
+        if isinstance(error, AsrlabError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise AsrlabError(f"{path}: cannot be written ({reason}); make room or choose another place") from error
+    return path
+
+
+def read_json_lines(path: Path | str) -> Iterator[tuple[int, Any]]:
+    """(line number from 1, value) of every line that is not empty. Raises AsrlabError naming file and line.
+
+    Lines end at a line feed alone: a text may hold any other character that Unicode calls a line's end.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise AsrlabError(f"{path}: cannot be read ({getattr(error, 'strerror', error)}); check the path") from error
+    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+        if line.strip():
+            try:
+                yield number, parse_json(line)
+            except ValueError as error:
+                raise AsrlabError(f"{path}:{number}: {error}; correct or remove the line") from error
+
+
+def parse_json(data: bytes | str) -> Any:
+    """A JSON value in which no name stands twice. Raises ValueError that says what is wrong."""
+
+    def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in found:
+                raise ValueError(f"field {key!r} occurs twice")
+            found[key] = value
+        return found
+
+    try:
+        text = data.decode("utf-8") if isinstance(data, bytes) else data
+        return json.loads(text, object_pairs_hook=no_duplicates)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8 ({error.reason} at byte {error.start})") from error
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not JSON ({error})") from error
+
+
+def json_lines(rows: Iterator[Mapping[str, Any]] | list[Mapping[str, Any]]) -> str:
+    """The rows as JSON lines, in plain UTF-8."""
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def _fill(path: Path, content: bytes | str | Callable[[Path], object]) -> None:
+    if callable(content):
+        content(path)
+    else:
+        path.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _sweep(path: Path) -> None:
+    """Remove what killed writers of the same file left behind."""
+    for other in path.parent.glob(f".{_literal(path.name[:100])}-*.part"):
+        with contextlib.suppress(OSError):
+            if time.time() - other.stat().st_mtime > STALE_SECONDS:
+                other.unlink()
+
+
+def _literal(name: str) -> str:
+    """A name as a pattern that matches itself alone."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,104 @@
+"""Objectives: what training makes small. Each is a plain function, named and weighted in the recipe.
+
+    objective(model, output, batch) -> (B,) nats
+
+The loss of each utterance, added over its frames or tokens, and 0 for an utterance that lacks a stream which the
+objective needs. With `copies` of every utterance in the batch, all of them and then all of them again, the weighted sum
+averages over the copies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from asrlab.core.errors import AsrlabError
+from asrlab.models import Model, ModelOptions, Output
+from asrlab.training.batching import Batch
+from asrlab.training.losses import ctc_loss, disagreement, label_smoothed_cross_entropy
+
+Objective = Callable[[Model, Output, Batch], Tensor]
+
+
+def ctc(model: Model, output: Output, batch: Batch) -> Tensor:
+    """Minus the log-probability of the text by the CTC head (Graves et al. 2006)."""
+    return _ctc(output.log_probs, output, batch)
+
+
+def inner_ctc(model: Model, output: Output, batch: Batch) -> Tensor:
+    """The same by the head half-way up (Lee and Watanabe 2021, arXiv:2102.03216)."""
+    return _ctc(output.inner_log_probs, output, batch)
+
+
+def attention(model: Model, output: Output, batch: Batch) -> Tensor:
+    """Minus the log-probability of the text and its end by the attention head, with label smoothing."""
+    text = batch.targets["text"]
+    targets = F.pad(text.values, (0, 1))  # the end, token 0, follows each text
+    smoothing = model.options.decoder.label_smoothing
+    losses = label_smoothed_cross_entropy(output.logits, targets, text.lengths + 1, smoothing, "none")
+    return torch.where(_both(output, batch), losses, 0.0)
+
+
+def consistency(model: Model, output: Output, batch: Batch) -> Tensor:
+    """What the two copies of an utterance, masked differently, disagree about (CR-CTC, Yao et al. 2024)."""
+    return disagreement(output.log_probs, output.lengths).repeat(2)
+
+
+OBJECTIVES: dict[str, Objective] = {
+    "ctc": ctc, "inner_ctc": inner_ctc, "attention": attention, "consistency": consistency,
+}  # fmt: skip
+COPIES = {"consistency": 2}  # how often an objective must hear each utterance, if not once
+
+
+def copies(weights: Mapping[str, float]) -> int:
+    """How often every utterance stands in a batch for these objectives."""
+    return max(COPIES.get(name, 1) for name, weight in weights.items() if weight)
+
+
+def losses(
+    weights: Mapping[str, float], model: Model, output: Output, batch: Batch
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The weighted sum, (B,) nats for each utterance, and every objective by its name, not weighted."""
+    times = copies(weights)
+    found = {
+        name: OBJECTIVES[name](model, output, batch).view(times, -1).mean(dim=0)
+        for name, weight in weights.items()
+        if weight
+    }
+    return sum(weights[name] * value for name, value in found.items()), found
+
+
+def check(weights: Mapping[str, float], options: ModelOptions) -> None:
+    """Raise AsrlabError for an unknown objective, a weight out of range, one whose head the model lacks, or a head that
+    nothing trains."""
+    heads = {"ctc": options.ctc, "inner_ctc": options.inner_ctc, "attention": options.decoder is not None}
+    where = {"ctc": "model.ctc=true", "inner_ctc": "model.inner_ctc=true", "attention": "model.decoder={}"}
+    for name, weight in weights.items():
+        if name not in OBJECTIVES:
+            raise AsrlabError(f"objectives: unknown {name!r}; there are {', '.join(OBJECTIVES)}")
+        if not 0 <= weight < float("inf"):
+            raise AsrlabError(f"objectives.{name}={weight}: give a weight of 0 or more")
+        if weight and not heads.get(name, True):
+            raise AsrlabError(f"objectives.{name}={weight}: the model has no such head; give {where[name]}")
+    if weights.get("consistency") and not options.ctc:
+        raise AsrlabError("objectives.consistency: it compares what the CTC head says; give model.ctc=true")
+    untrained = next((name for name, there in heads.items() if there and not weights.get(name)), None)
+    if untrained:
+        raise AsrlabError(f"objectives: nothing trains the {untrained} head; give objectives.{untrained} a weight")
+
+
+def _ctc(log_probs: Tensor, output: Output, batch: Batch) -> Tensor:
+    text, there = batch.targets["text"], _both(output, batch)
+    lengths = output.lengths.clamp(min=1)
+    # Where a stream is absent the target is empty, so that loss and gradient are finite before they are set to 0.
+    targets = torch.where(there, text.lengths.to(there.device, non_blocking=True), 0)
+    found = ctc_loss(log_probs, lengths, text.values, targets, batch.ids, normalise="none", check=False)
+    return torch.where(there, found, 0.0)
+
+
+def _both(output: Output, batch: Batch) -> Tensor:
+    """(B,) True where there are frames and a text."""
+    return (output.lengths > 0) & (batch.targets["text"].lengths.to(output.lengths.device, non_blocking=True) > 0)
