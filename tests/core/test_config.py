@@ -81,7 +81,7 @@ def test_numbers_as_people_write_them(tmp_path):
         ("sizes: [3, x]", r"sizes='x': expected int"),
         ("free: [3]", r"free=\[3\]: expected dict"),
         ("- 3", r"is not a mapping"),
-        ("a: [", r"not a YAML file: while parsing"),
+        ("a: [", r"not a YAML file: expected the node content.* in line 1"),
     ],
 )
 def test_mistakes_name_file_key_and_value(tmp_path, text, message):
