@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.run(options)
         sys.stdout.flush()
     except AsrlabError as error:
-        print(f"asrlab {options.command}: {shown(error)}", file=sys.stderr)
+        print(f"asrlab {options.command}: {_told(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"asrlab {options.command}: interrupted; the same command goes on where it can", file=sys.stderr)
@@ -42,6 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"asrlab {options.command}: no room to write ({error.strerror}); make some", file=sys.stderr)
         return 1
     return 0
+
+
+def _told(error: Exception) -> str:
+    """A message as a terminal may show it: its lines, and no control characters of a file's name in them."""
+    return "\n".join(map(shown, str(error).split("\n")))
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -255,7 +260,7 @@ def transcribe(options: argparse.Namespace) -> None:
         try:
             transcript = recognizer.transcribe(path)
         except AsrlabError as error:
-            print(f"asrlab transcribe: {shown(error)}", file=sys.stderr)
+            print(f"asrlab transcribe: {_told(error)}", file=sys.stderr)
             failed += 1
             continue
         if options.json:

@@ -335,7 +335,10 @@ def packaged_folder(name: str) -> Path:
     """Where a recogniser that comes with the package lies, by its name. Raises AsrlabError naming what there is."""
     there = sorted(path.name for path in BUILT_IN.parent.iterdir() if path.is_dir())
     if name not in there:
-        raise AsrlabError(f"recogniser {name!r}: no such directory, and packaged are {', '.join(there)}")
+        raise AsrlabError(
+            f"{name}: no recogniser here; give a directory that `asrlab train` wrote, or one of the packaged "
+            f"{', '.join(there)}"
+        )
     return BUILT_IN.parent / name
 
 
