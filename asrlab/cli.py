@@ -1,6 +1,7 @@
 """The command line: `asrlab prepare | train | decode | score | transcribe | bench`."""
 
 import argparse
+import contextlib
 import errno
 import io
 import json
@@ -40,11 +41,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
             raise
         print(f"asrlab {options.command}: no room to write ({error.strerror}); make some", file=sys.stderr)
+        with contextlib.suppress(OSError):
+            sys.stdout.close()  # or Python would complain a second time
         return 1
     return 0
 
 
-def _told(error: Exception) -> str:
+def _told(error: Exception | str) -> str:
     """A message as a terminal may show it: its lines, and no control characters of a file's name in them."""
     return "\n".join(map(shown, str(error).split("\n")))
 
@@ -259,8 +262,9 @@ def transcribe(options: argparse.Namespace) -> None:
     for path in options.files:
         try:
             transcript = recognizer.transcribe(path)
-        except AsrlabError as error:
-            print(f"asrlab transcribe: {_told(error)}", file=sys.stderr)
+        except (OSError, ValueError) as error:  # a name that no file can have, say: the others are heard all the same
+            told = error if isinstance(error, AsrlabError) else f"{path}: cannot be read ({error})"
+            print(f"asrlab transcribe: {_told(told)}", file=sys.stderr)
             failed += 1
             continue
         if options.json:

@@ -91,6 +91,9 @@ def load(name: str) -> Recipe:
 
 def load_corpus(recipe: Recipe) -> Corpus:
     """The corpus of a recipe: by name, or your own by the path of a manifest or folder. Raises AsrlabError."""
+    for name in ("root", "name"):  # they have a place of their own
+        if name in recipe.corpus_options:
+            raise AsrlabError(f"corpus_options.{name}: not an option; give corpus={recipe.corpus_options[name]!r}")
     if recipe.corpus in corpora.names():
         return corpora.load(recipe.corpus, **recipe.corpus_options)
     if not Path(recipe.corpus).expanduser().exists():

@@ -278,3 +278,13 @@ def test_picture_takes_the_pages_colour_and_has_ids_of_its_own():
     assert not plt.get_fignums()  # a notebook does not show it twice
     assert (first, second) == figures()  # a rebuilt page does not change
     assert first._repr_html_() == first.svg
+
+
+def test_labels_are_shown_as_they_are():
+    """No digit is lost, and what looks like a formula is none."""
+    ax = plot.bars({"1.23456": {r"$\bad$": 0.1, "$5": 0.2, "9.87654": 0.3}, "$x_$": {"$5": 0.1}})
+    shown = plot.picture(ax, "bars").svg
+    for label in ("1.23456", r"$\bad$", "$5", "9.87654", "$x_$"):
+        assert f">{label}<" in shown
+    words = [SimpleNamespace(text="$", start=0.1, end=0.3), SimpleNamespace(text="$", start=0.4, end=0.6)]
+    assert plot.picture(plot.alignment(np.eye(2), ["$a", "b$"], 0.5, words), "alignment").svg.count(">$<") == 2

@@ -18,9 +18,9 @@ from asrlab.training.directory import LOG, RECIPE, fingerprint, held, start
 
 def test_a_second_training_is_told_who_holds_it(tmp_path):
     with held(tmp_path / "run"):
-        with pytest.raises(AsrlabError, match=rf"run: process {os.getpid()} on .* is training there; wait for it"):
-            with held(tmp_path / "run"):
-                pass
+        message = rf"run: process {os.getpid()} on .* is training there; wait for it"
+        with pytest.raises(AsrlabError, match=message), held(tmp_path / "run"):
+            pass
         with held(tmp_path / "run", wanted=False):
             pass
     with held(tmp_path / "run"):
