@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import errno
 import io
 import json
 import os
@@ -37,10 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:  # the reader of our output, `head` say, has seen enough
         sys.stderr.close()
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
-            raise
-        print(f"asrlab {options.command}: no room to write ({error.strerror}); make some", file=sys.stderr)
+    except OSError as error:  # a full device, a name that is too long, a folder that may not be entered
+        where = f"{shown(error.filename)}: " if error.filename else ""
+        reason = error.strerror or str(error)
+        print(f"asrlab {options.command}: {where}{reason}; make room, or choose another place", file=sys.stderr)
         with contextlib.suppress(OSError):
             sys.stdout.close()  # or Python would complain a second time
         return 1
@@ -186,7 +185,7 @@ def decode(options: argparse.Namespace) -> None:
     from asrlab.training import recipe
     from asrlab.training.directory import RECIPE
 
-    folder = options.model if options.model.exists() else packaged_folder(str(options.model))
+    folder = options.model if os.path.exists(options.model) else packaged_folder(str(options.model))
     recognizer = Recognizer.load(folder)
     if options.out:
         check_place(options.out)
@@ -255,7 +254,7 @@ def transcribe(options: argparse.Namespace) -> None:
     from asrlab.recognizer import Recognizer, packaged_folder
 
     folder = options.model
-    if folder is not None and not folder.exists():
+    if folder is not None and not os.path.exists(folder):
         folder = packaged_folder(str(folder))
     recognizer = Recognizer.load(folder)
     failed = 0

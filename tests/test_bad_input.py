@@ -138,4 +138,4 @@ def test_a_full_device_and_a_terminal_of_ascii(tmp_path):
     with open("/dev/full", "w") as full:
         done = subprocess.run(words, env=ENVIRONMENT, stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 1
-    assert done.stderr == "asrlab score: no room to write (No space left on device); make some\n"
+    assert done.stderr == "asrlab score: No space left on device; make room, or choose another place\n"

@@ -55,7 +55,7 @@ def write_whole(path: Path | str, content: bytes | str | Callable[[Path], object
 def check_place(path: Path | str) -> None:
     """Raise AsrlabError now if `write_whole` could not write there, before the work whose result is to be written."""
     path = Path(path)
-    if path.exists():
+    if os.path.exists(path):
         write_whole(path, read_whole(path))
     else:
         write_whole(path, "").unlink()

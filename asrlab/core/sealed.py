@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ def write(path: Path, description: Mapping[str, Any], files: Sequence[str]) -> P
 def read(path: Path, missing: str, most: int = 2**26) -> Any:
     """The JSON of a description, which may be anything. Raises AsrlabError naming the file if it is missing (and says
     what to do then), too long, or no JSON."""
-    if not path.exists():
+    if not os.path.exists(path):
         raise AsrlabError(f"{path}: {missing}")
     try:
         return parse_json(read_whole(path, most, f"; {REMEDY}"))

@@ -1,5 +1,6 @@
 """A recipe: everything that decides what is trained and how. One typed dataclass; YAML files hold the named ones."""
 
+import os
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -96,7 +97,7 @@ def load_corpus(recipe: Recipe) -> Corpus:
             raise AsrlabError(f"corpus_options.{name}: not an option; give corpus={recipe.corpus_options[name]!r}")
     if recipe.corpus in corpora.names():
         return corpora.load(recipe.corpus, **recipe.corpus_options)
-    if not Path(recipe.corpus).expanduser().exists():
+    if not os.path.exists(os.path.expanduser(recipe.corpus)):
         raise AsrlabError(
             f"corpus {recipe.corpus!r}: no such manifest or folder, nor one of {', '.join(corpora.names())}"
         )
