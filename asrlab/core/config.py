@@ -214,9 +214,10 @@ def load_json(cls: type[T], path: Path | str) -> T:
 
 
 def _load(cls: type[T], path: Path | str, parse: Any, what: str, remedy: str) -> T:
+    data = read_whole(path, remedy=remedy)
     try:
-        values = parse(read_whole(path, remedy=remedy).decode("utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
+        values = parse(data.decode("utf-8"))
+    except ValueError as error:
         raise AsrlabError(f"{path}: not a {what} file: {error}") from error
     return from_dict(cls, {} if values is None else values, str(path))
 

@@ -26,7 +26,7 @@ from asrlab.models.layers import (
 
 @dataclass(frozen=True)
 class EncoderOptions(Options):
-    kind: Literal["cnn", "lstm", "transformer", "conformer"] = "conformer"  # of block
+    kind: Literal["cnn", "lstm", "transformer", "conformer"] = "conformer"  # what its blocks are
     dim: Width = 176  # width of a frame, D
     layers: Annotated[int, Between(1, 200)] = 8  # how many blocks
     heads: Count = 4  # attention heads (transformer, conformer)

@@ -100,7 +100,7 @@ def test_mistakes_name_file_key_and_value(tmp_path, text, message):
 def test_files_that_are_none(tmp_path):
     with pytest.raises(AsrlabError, match=rf"{tmp_path}/no.yaml: cannot be read \(No such file"):
         config.load_yaml(Outer, tmp_path / "no.yaml")
-    with pytest.raises(AsrlabError, match="cannot be read"):
+    with pytest.raises(AsrlabError, match="a folder, expected a file"):
         config.load_json(Outer, tmp_path)
     path = tmp_path / "binary"
     path.write_bytes(b"\xff\xfe\x00\x01")

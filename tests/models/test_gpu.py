@@ -10,7 +10,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from asrlab.core.streams import Stream
 from asrlab.models import DecoderOptions, EncoderOptions, Model, ModelOptions
-from asrlab.signals import inputs
+from asrlab.signals import features, inputs
 from asrlab.signals.augment import spec_augment
 from asrlab.signals.features import FrontEndOptions
 from asrlab.signals.inputs import InputOptions
@@ -29,13 +29,26 @@ def encoder(kind: str, **changes) -> EncoderOptions:
     return EncoderOptions(kind, **{**SMALL, **changes})
 
 
-@pytest.fixture
-def cuda():
-    """Everything that is made within is on a GPU that is not there, unless it is told to be elsewhere."""
-    with FakeTensorMode(), torch.device("cuda"):
-        yield torch.device("cuda", 0)
+@pytest.fixture(autouse=True)
+def nothing_is_computed(monkeypatch):
+    """No tensor has values: what looks at the filters' own is made anew, and not kept for other tests."""
+
+    def filters(n_mels, n_fft, *_):
+        return torch.ones(1 + n_fft // 2, n_mels, dtype=torch.float64)
+
+    monkeypatch.setattr(features, "mel_filterbank", filters)
+    monkeypatch.setattr(features, "_constants", features._constants.__wrapped__)
+    with FakeTensorMode():
+        yield
 
 
+@torch.device("cuda")
+def on_gpu(front_end_options: InputOptions, options: ModelOptions) -> tuple[inputs.FrontEnds, Model]:
+    front_ends = inputs.make(front_end_options)
+    return front_ends, Model(front_ends, VOCABULARY, options)
+
+
+@torch.device("cuda")
 def batch() -> Batch:
     """Sound, lips and texts, one utterance without lips."""
     sound = Stream(torch.randn(B, SAMPLES), torch.tensor([SAMPLES, 9_000]))
@@ -46,32 +59,32 @@ def batch() -> Batch:
 
 @pytest.mark.parametrize("kind", ["cnn", "lstm", "transformer", "conformer"])
 @pytest.mark.parametrize("causal", [False, True], ids=["whole", "streaming"])
-@pytest.mark.parametrize("normalise", ["utterance", "level", "running"])
-def test_sound_to_losses_and_back(cuda, kind, causal, normalise):
+@pytest.mark.parametrize("normalise", ["utterance", "level"])
+def test_sound_to_losses_and_back(kind, causal, normalise):
     """Front end, masks, every kind of encoder and every head, losses, gradients, the average of the weights."""
-    front_ends = inputs.make(InputOptions(FrontEndOptions(n_mels=16, dither=1e-5, normalise=normalise)))
+    front_end = FrontEndOptions(n_mels=16, dither=1e-5, normalise=normalise)
     options = ModelOptions(
         {"sound": encoder(kind, causal=causal, chunk=8 if causal else 0, squeeze=2)},
         ctc=True, inner_ctc=True, decoder=SPELLER,
     )  # fmt: skip
     weights = {"ctc": 0.5, "inner_ctc": 0.2, "attention": 0.3, "consistency": 0.1}
-    learn(front_ends.train(), Model(front_ends, VOCABULARY, options).train(), weights)
+    learn(*on_gpu(InputOptions(front_end), options), weights)
 
 
-def test_two_streams_to_losses_and_back(cuda):
-    front_ends = inputs.make(InputOptions(SOUND, LIPS))
+def test_two_streams_to_losses_and_back():
     branches = {"sound": encoder("cnn"), "lips": encoder("lstm", subsampling=1)}
     options = ModelOptions(branches, trunk=encoder("conformer", subsampling=1), inner_ctc=True)
-    learn(front_ends.train(), Model(front_ends, VOCABULARY, options).train(), {"ctc": 0.7, "inner_ctc": 0.3})
+    learn(*on_gpu(InputOptions(SOUND, LIPS), options), {"ctc": 0.7, "inner_ctc": 0.3})
 
 
 def learn(front_ends, model, weights) -> None:
     whole = batch()
-    features = front_ends({name: whole.inputs[name] for name in front_ends})
+    front_ends.train(), model.train()
+    seen = front_ends({name: whole.inputs[name] for name in front_ends})
     times = objectives.copies(weights)
-    heard, features = whole.repeat(times), {name: stream.repeat(times) for name, stream in features.items()}
-    features["sound"] = Stream(spec_augment(*features["sound"]), features["sound"].lengths)
-    output = model(features, heard.targets["text"].values)
+    heard, seen = whole.repeat(times), {name: stream.repeat(times) for name, stream in seen.items()}
+    seen["sound"] = Stream(spec_augment(*seen["sound"]), seen["sound"].lengths)
+    output = model(seen, heard.targets["text"].values)
     assert output.log_probs.device.type == "cuda"
     losses, named = objectives.losses(weights, model, output, heard)
     assert losses.shape == (B,) and losses.device.type == "cuda" and set(named) == set(weights)
@@ -82,18 +95,20 @@ def learn(front_ends, model, weights) -> None:
     assert {value.device.type for value in state.average.values()} == {"cuda"}
 
 
-def test_the_search_of_an_attention_head_and_the_best_path(cuda):
-    front_ends = inputs.make(InputOptions(SOUND)).eval()
-    model = Model(front_ends, VOCABULARY, ModelOptions({"sound": encoder("lstm")}, decoder=SPELLER)).eval()
-    output = model(front_ends({"sound": batch().inputs["sound"]}))
+def test_the_search_of_an_attention_head_and_the_best_path():
+    options = ModelOptions({"sound": encoder("lstm")}, decoder=SPELLER)
+    front_ends, model = on_gpu(InputOptions(SOUND), options)
+    output = model.eval()(front_ends.eval()({"sound": batch().inputs["sound"]}))
     assert output.log_probs.argmax(dim=-1).device.type == "cuda"
     decoder = model.decoder
     state = decoder.start(output.frames, output.lengths)
-    log_probs, state = decoder.step(state, torch.zeros(B, dtype=torch.long))
-    log_probs, _ = decoder.step(state.select(torch.tensor([1, 1, 0])), torch.ones(3, dtype=torch.long))
+    log_probs, state = decoder.step(state, torch.zeros(B, dtype=torch.long, device="cuda"))
+    log_probs, _ = decoder.step(
+        state.select(torch.tensor([1, 1, 0], device="cuda")), torch.ones(3, dtype=torch.long, device="cuda")
+    )
     assert log_probs.shape == (3, VOCABULARY) and log_probs.device.type == "cuda"
 
 
-def test_mixing_devices_would_be_noticed(cuda):
+def test_mixing_devices_would_be_noticed():
     with pytest.raises(RuntimeError, match="device"):
-        torch.ones(2) + torch.ones(2, device="cpu")
+        torch.ones(2) + torch.ones(2, device="cuda")

@@ -105,7 +105,7 @@ def test_consistency_is_of_ctc():
 
 
 def test_two_directions_share_an_even_width():
-    with pytest.raises(AsrlabError, match="dim=31 is odd"):
+    with pytest.raises(AsrlabError, match="dim=31: two directions share it"):
         config.override(Recipe(), ["model.branches.sound.kind=lstm", "model.branches.sound.dim=31"])
     config.override(Recipe(), ["model.branches.sound={kind: lstm, dim: 31, causal: true}"])
 
