@@ -97,7 +97,7 @@ def test_unlimited_beam_is_exact_enumeration(tokenizer, lexicon, with_lm, bonus)
     words = list(lexicon or ("a", "ab", "bb", "ba"))
     lm = random_lm(rng, words) if with_lm else None
     o = BeamOptions(**EXACT, lm_weight=0.9, word_bonus=bonus, unknown_penalty=1.5)
-    decoder = BeamDecoder(tokenizer, o, lm, lexicon)
+    decoder = BeamDecoder(tokenizer, o, {"lm": (0.9, lm)} if lm else None, lexicon)
     for frames in (1, 2, 5, 6):
         log_probs = random_log_probs(rng, frames, len(tokenizer.tokens))
         expected = enumerate_texts(log_probs, tokenizer, o, lm, lexicon)
