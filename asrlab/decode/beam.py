@@ -18,7 +18,7 @@ from asrlab.decode.hypothesis import (
     marks_words,
     split_words,
 )
-from asrlab.decode.languages import Languages, weighted
+from asrlab.decode.languages import Languages, merged, weighted
 from asrlab.decode.search import LEXICON, NONE, OPEN, TOKENS, Gains, Task, search, trace
 from asrlab.decode.words import Spelled, lexicon_trie, look_ahead, open_trie
 from asrlab.language.automaton import Language
@@ -163,10 +163,7 @@ class BeamDecoder:
         last, setting = self._last
         if last.keys() == extra.keys() and all(last[n][0] == w and last[n][1] is e for n, (w, e) in extra.items()):
             return setting
-        own = self._own.languages.languages
-        if twice := own.keys() & extra.keys():
-            raise AsrlabError(f"extra language {min(twice)!r}: the decoder has one of this name; choose another")
-        setting = self._set(Languages({**own, **extra}), self._own)
+        setting = self._set(Languages(merged(self._own.languages.languages, extra)), self._own)
         self._last = dict(extra), setting
         return setting
 

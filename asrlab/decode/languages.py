@@ -1,4 +1,4 @@
-"""The languages of a decoder: any number of automata, each with a name and a weight, that score one sentence together."""
+"""The languages of a decoder: any number of automata, each with a name and a weight, that score a sentence together."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,6 +18,15 @@ def weighted(weight: float, nats: float) -> float:
     if weight == 0.0:
         return 0.0
     return -math.inf if nats == -math.inf else weight * nats
+
+
+def merged(
+    own: Mapping[str, tuple[float, Language]], extra: Mapping[str, tuple[float, Language]]
+) -> dict[str, tuple[float, Language]]:
+    """A decoder's own languages and those of one utterance; AsrlabError if two have one name."""
+    if twice := own.keys() & extra.keys():
+        raise AsrlabError(f"extra language {min(twice)!r}: the decoder has one of this name; choose another")
+    return {**own, **extra}
 
 
 class Languages:
@@ -40,7 +49,7 @@ class Languages:
                 names the language.
         """
         if languages is not None and not isinstance(languages, Mapping):
-            raise AsrlabError(f'language is {type(languages).__name__}: pass name -> (weight, language), {{"lm": (0.8, lm)}}')
+            raise AsrlabError(f'language is {type(languages).__name__}: pass name -> (weight, it), {{"lm": (0.8, lm)}}')
         self.languages = dict(languages or {})
         for name, entry in self.languages.items():
             _check(name, entry)
@@ -121,7 +130,8 @@ def _check(name: str, entry: tuple[float, Language]) -> None:
         )
     numbers = language.labels.values()
     if not all(isinstance(n, (int, np.integer)) and OTHER < n < automaton.MOST_LABELS for n in numbers):
-        raise AsrlabError(f"language {name!r}: labels of its words outside 1..{automaton.MOST_LABELS - 1}; {OTHER} is for others")
+        most = automaton.MOST_LABELS - 1
+        raise AsrlabError(f"language {name!r}: labels of its words outside 1..{most}; {OTHER} is for all others")
     if "" in language.labels:
         raise AsrlabError(f"language {name!r}: a word without letters; remove it")
     try:

@@ -73,7 +73,9 @@ class ReferenceDecoder:
         if frame[0] >= math.log(options.blank_threshold):
             return {p: (np.logaddexp(blank, spoken) + frame[0], IMPOSSIBLE) for p, (blank, spoken) in beam.items()}
         tokens = [v for v in range(1, len(frame)) if frame[v] >= frame.max() - options.token_threshold]
-        tokens = sorted(tokens, key=lambda v: -frame[v])[: options.max_tokens]
+        free = self.words_of is None and not self.languages and options.word_bonus == 0
+        most = min(options.max_tokens, options.beam + 1) if free else options.max_tokens  # see `BeamDecoder.decode`
+        tokens = sorted(tokens, key=lambda v: -frame[v])[:most]
         new_blank, new_spoken = defaultdict(lambda: IMPOSSIBLE), defaultdict(lambda: IMPOSSIBLE)
         for prefix, (blank, spoken) in beam.items():
             new_blank[prefix] = np.logaddexp(blank, spoken) + frame[0]

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asrlab.core.compiled import compiled, compiled_inner
-from asrlab.decode.frames import keep_best
+from asrlab.core.compiled import compiled, compiled_inline, compiled_inner
+from asrlab.decode.frames import Frames, keep_best
 from asrlab.decode.words import OUTSIDE, ROOT, WordTrie, child_of, walk
 from asrlab.language import automaton
 
@@ -73,18 +73,29 @@ class Scratch(NamedTuple):
     mark: np.ndarray  # (V,) tokens that lead from a prefix to another in the beam
 
 
+class Workshop(NamedTuple):
+    """What all frames share: the task, the frames, the nodes' tables and room to work in."""
+
+    task: Task
+    frames: Frames
+    ints: np.ndarray  # (rows, 7 + K)
+    reals: np.ndarray  # (rows, 2)
+    scratch: Scratch
+    keep_above: float  # share of the best score below which a prefix is dropped
+
+
 class Step(NamedTuple):
-    """A frame's work: the task, the frame, the nodes' tables, the beam before it and the room to work in."""
+    """A frame's work."""
 
     task: Task
     tokens: np.ndarray  # that are tried, most probable first
     probs: np.ndarray
-    ints: np.ndarray  # (rows, 7 + K)
-    reals: np.ndarray  # (rows, 2)
-    now: Beam
+    ints: np.ndarray
+    reals: np.ndarray
+    now: Beam  # before the frame
     active: int  # prefixes in it
     scratch: Scratch
-    keep_above: float  # share of the best score below which a prefix is dropped
+    keep_above: float
 
 
 class Prefix(NamedTuple):
@@ -99,7 +110,7 @@ class Prefix(NamedTuple):
     stamp: int  # a token marked with it leads to a prefix that is in the beam already
 
 
-@compiled_inner
+@compiled_inline
 def _gain(task, ints, node, entry):
     """What closing word `entry` (OUTSIDE: one that no language knows) at a node adds, in nats."""
     gains = task.gains
@@ -121,7 +132,7 @@ def _word_at(trie, place):
     return trie.word_first[place]
 
 
-@compiled_inner
+@compiled_inline
 def _close_factor(task, ints, reals, node, entry):
     """Factor on closing a word at a node, where it takes back the look-ahead; kept on the node for its first word."""
     place = ints[node, PLACE]
@@ -163,7 +174,7 @@ def _prune(s, count, beam, keep_above):
     return max(top * keep_above, least)
 
 
-@compiled_inner
+@compiled_inline
 def _extend_tokens(step, prefix, count, cut):
     """Candidates from a prefix where words do not matter; a score up to `cut` cannot survive."""
     s = step.scratch
@@ -177,7 +188,7 @@ def _extend_tokens(step, prefix, count, cut):
     return count
 
 
-@compiled_inner
+@compiled_inline
 def _extend_open(step, prefix, count, cut, close):
     """Candidates from a prefix in an open vocabulary: letters go on or leave the trie, a word mark closes."""
     s, trie, gains = step.scratch, step.task.trie, step.task.gains
@@ -201,7 +212,7 @@ def _extend_open(step, prefix, count, cut, close):
     return count
 
 
-@compiled_inner
+@compiled_inline
 def _extend_lexicon(step, prefix, count, cut, place, close, entry):
     """Candidates from a prefix with a lexicon: on from `place` in the trie, which is the root if a word closed."""
     s, trie, gains, ints = step.scratch, step.task.trie, step.task.gains, step.ints
@@ -232,7 +243,7 @@ def _extend_lexicon(step, prefix, count, cut, place, close, entry):
     return count
 
 
-@compiled_inner
+@compiled_inline
 def _make(task, ints, reals, node, parent, token, entry, place, factor):
     """A new node, first among its parent's children."""
     before = ints[parent, PLACE]
@@ -276,7 +287,7 @@ def _release(ints, node, free):
     return free
 
 
-@compiled_inner
+@compiled_inline
 def _stay(step, p_blank):
     """Prefixes that stay: by blank, by their last token again, or reached from their parent.  Their number, the cut."""
     now, s, ints = step.now, step.scratch, step.ints
@@ -303,7 +314,7 @@ def _stay(step, p_blank):
     return count, max(cut, least) if step.active == step.task.beam else cut
 
 
-@compiled_inner
+@compiled_inline
 def _extend(step, count, cut, stamp):
     """Children of the beam's prefixes that are not in the beam: at most `beam` candidates are left, the best."""
     task, now, s, ints = step.task, step.now, step.scratch, step.ints
@@ -344,7 +355,7 @@ def _extend(step, count, cut, stamp):
     return count, stamp
 
 
-@compiled_inner
+@compiled_inline
 def _settle(step, after, count, used, free):
     """The candidates become the beam `after`.
 
@@ -385,6 +396,18 @@ def _settle(step, after, count, used, free):
     for i in range(step.active):
         free = _release(ints, now.node[i], free)
     return kept, used, free, by
+
+
+@compiled_inline
+def _advance(shop, f, now, active, after, used, free, stamp):
+    """The beam `after` frame f from the beam `now`: its size, and what `_settle` and the next frame need."""
+    low, end = shop.frames.first[f], shop.frames.first[f + 1]
+    tokens, probs = shop.frames.token[low:end], shop.frames.prob[low:end]
+    step = Step(shop.task, tokens, probs, shop.ints, shop.reals, now, active, shop.scratch, shop.keep_above)
+    count, cut = _stay(step, shop.frames.blank[f])
+    count, stamp = _extend(step, count, cut, stamp)
+    active, used, free, by = _settle(step, after, count, used, free)
+    return active, used, free, stamp, by
 
 
 @compiled_inner
@@ -496,6 +519,7 @@ def search(frames, task):
     now.node[0], now.blank[0], now.spoken[0], active = 0, 1.0, 0.0, 1
     scratch = _new_scratch(beam, len(task.trie.starts))
     stamp, scale, keep_above = 0, 0.0, np.exp(-task.beam_threshold)
+    shop = Workshop(task, frames, ints, reals, scratch, keep_above)
 
     for f in range(frames.count):
         scale += frames.scale[f]
@@ -506,11 +530,8 @@ def search(frames, task):
             continue
         if len(ints) - used < beam:
             ints, reals = _grow(ints, reals)
-        low, end = frames.first[f], frames.first[f + 1]
-        step = Step(task, frames.token[low:end], frames.prob[low:end], ints, reals, now, active, scratch, keep_above)
-        count, cut = _stay(step, frames.blank[f])
-        count, stamp = _extend(step, count, cut, stamp)
-        active, used, free, by = _settle(step, after, count, used, free)
+            shop = Workshop(task, frames, ints, reals, scratch, keep_above)
+        active, used, free, stamp, by = _advance(shop, f, now, active, after, used, free, stamp)
         scale += np.log(by)
         now, after = after, now
 

@@ -210,8 +210,8 @@ def check(a: Automaton) -> None:
     states, arcs = len(a.final), len(a.label)
     if states == 0 or not len(a.first) - 1 == len(a.fail) == len(a.fail_weight) == states or len(a.start) != 1:
         raise AsrlabError(f"automaton: {states} states, but arrays of other lengths; make it with automaton.build")
-    if not len(a.weight) == len(a.next) == arcs or a.first[0] != 0 or a.first[-1] != arcs or (np.diff(a.first) < 0).any():
-        raise AsrlabError(f"automaton: {arcs} arcs, but `first` or arrays of other lengths; make it with automaton.build")
+    if not len(a.weight) == len(a.next) == arcs == a.first[-1] or a.first[0] != 0 or (np.diff(a.first) < 0).any():
+        raise AsrlabError(f"automaton: {arcs} arcs, but `first` or other lengths do not fit; use automaton.build")
     _in_range("start", a.start, 0, states, "a state")
     _in_range("label", a.label, 0, MOST_LABELS, "a small number")
     _in_range("next", a.next, 0, states, "a state")
@@ -219,7 +219,7 @@ def check(a: Automaton) -> None:
     inside = np.ones(max(arcs - 1, 0), np.bool_)
     inside[a.first[(a.first > 0) & (a.first < arcs)] - 1] = False  # from one state's last arc to the next one's first
     if (np.diff(a.label)[inside] <= 0).any():
-        raise AsrlabError("automaton: a state has labels that do not ascend, or one twice; make it with automaton.build")
+        raise AsrlabError("automaton: a state has labels that do not ascend, or one twice; use automaton.build")
     for name in ("weight", "fail_weight", "final"):
         if not (getattr(a, name) < np.inf).all():  # nor is NaN
             where = int(np.flatnonzero(~(getattr(a, name) < np.inf))[0])
