@@ -192,7 +192,7 @@ class AttentionBeam:
         self, text: _Text, memory: Tensor, log_probs: np.ndarray | None, languages: Languages
     ) -> Hypothesis:
         spans = split_words([self._tokens[v] for v in text.tokens], marks_words(self._tokens))
-        nats = languages.score(languages.labels([word for word, _, _ in spans])[:-1]).tolist()
+        nats = languages.score([word for word, _, _ in spans])
         parts = {"attention": text.attention} | ({} if log_probs is None else {"ctc": text.ctc})
         parts |= dict(zip(languages.names, nats, strict=True))
         if not spans:

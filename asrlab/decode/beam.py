@@ -225,10 +225,9 @@ class BeamDecoder:
 
     def _words_add(self, languages: Languages, words: list[str]) -> tuple[float, dict[str, float]]:
         """What words and the end of the sentence add to a score, and the parts which that is made of."""
-        labels = languages.labels(words)[:-1]
-        nats, unknown = languages.score(labels).tolist(), int(languages.unknown(labels).sum())
+        nats, unknown = languages.score(words), languages.count_unknown(words)
         added = self.options.word_bonus * len(words) - self.options.unknown_penalty * unknown
-        added += sum(weighted(w, n) for w, n in zip(languages.weights.tolist(), nats, strict=True))
+        added += sum(map(weighted, languages.weights.tolist(), nats))
         parts = {**dict(zip(languages.names, nats, strict=True)), "words": len(words)}
         return added, parts | ({"unknown": unknown} if languages.counts_unknown else {})
 

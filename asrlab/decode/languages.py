@@ -58,7 +58,10 @@ class Languages:
         self._all: list[Language] = [language for _, language in self.languages.values()]
         self.automaton = automaton.union([language.automaton for language in self._all])
         self.vocabulary = tuple(dict.fromkeys(word for language in self._all for word in language.labels))
-        self.counts_unknown = any(language.whole_vocabulary for language in self._all)
+        self._label = [language.labels.get for language in self._all]
+        self._whole = [language.labels for language in self._all if language.whole_vocabulary]
+        self.counts_unknown = bool(self._whole)
+        self._start = tuple(self.automaton.start.tolist())
 
     def __len__(self) -> int:
         return len(self.names)
@@ -83,16 +86,20 @@ class Languages:
             total += _scale(weight, nats)[labels[:, k]]
         return total
 
-    def score(self, labels: np.ndarray) -> np.ndarray:
-        """(K,) nats, not weighted, of the sentence whose words have the labels (N, K); -inf where it is forbidden."""
-        return np.array([
-            automaton.score(self.automaton, int(start), np.ascontiguousarray(labels[:, k]))
-            for k, start in enumerate(self.automaton.start)
-        ])  # fmt: skip
+    def score(self, words: Sequence[str]) -> list[float]:
+        """(K,) nats, not weighted, of a whole sentence; -inf where it is forbidden."""
+        return [
+            automaton.score(self.automaton, start, np.array([known(word, OTHER) for word in words], np.int64))
+            for start, known in zip(self.start(), self._label, strict=True)
+        ]
+
+    def count_unknown(self, words: Sequence[str]) -> int:
+        """How many words are `unknown`."""
+        return sum(all(word not in known for known in self._whole) for word in words) if self._whole else 0
 
     def start(self) -> tuple[int, ...]:
         """The K states before the first word."""
-        return tuple(self.automaton.start.tolist())
+        return self._start
 
     def step(self, states: tuple[int, ...], word: str) -> tuple[float, tuple[int, ...]]:
         """Read a word: the weighted nats that it earns in all languages, and the K states after it."""
