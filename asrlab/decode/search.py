@@ -487,9 +487,18 @@ def _new_beam(beam):
 @compiled
 def _new_scratch(beam, size):
     room = 2 * beam + 64 + size
-    s = Scratch(np.empty(room), np.empty(room, np.int64), np.empty((room, 4), np.int64), np.empty(room), np.empty(beam),
-                np.empty(beam), np.empty(beam, np.int64), np.empty(beam, np.int64), np.empty(size),
-                np.empty(size, np.int64))
+    s = Scratch(
+        np.empty(room),
+        np.empty(room, np.int64),
+        np.empty((room, 4), np.int64),
+        np.empty(room),
+        np.empty(beam),
+        np.empty(beam),
+        np.empty(beam, np.int64),
+        np.empty(beam, np.int64),
+        np.empty(size),
+        np.empty(size, np.int64),
+    )
     for k in range(room):
         s.order[k] = k
     for v in range(size):
