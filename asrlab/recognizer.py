@@ -112,7 +112,8 @@ class Recognizer:
     def decoder(self) -> BeamDecoder:
         """Beam search with this recogniser's language model and lexicon."""
         spellings = lexicon_tokens(self.tokenizer, self.lexicon) if self.lexicon is not None else None
-        return BeamDecoder(self.tokenizer, self.beam, self.lm, spellings, self.frame_seconds)
+        language = {"lm": (self.beam.lm_weight, self.lm)} if self.lm is not None else None
+        return BeamDecoder(self.tokenizer, self.beam, language, spellings, self.frame_seconds)
 
     @cached_property
     def _ctc_alone(self) -> "Recognizer":
