@@ -39,9 +39,7 @@ def decide_among(models: Mapping[str, Hmm], x: np.ndarray, log_p_text: Mapping[s
 
     x  (T, F) frames, of the kind that the models learned from
     """
-    best = {
-        text: viterbi(model.pi, model.A, model.emission.log_b(x), model.end)[1] for text, model in models.items()
-    }
+    best = {text: viterbi(model.pi, model.A, model.emission.log_b(x), model.end)[1] for text, model in models.items()}
     return decide(best, log_p_text)
 
 
