@@ -27,7 +27,7 @@ ACCENTS = {  # as espeak-ng's own list of voices explains them
     "en-us-nyc": "New York",
     "en-029": "Caribbean",
 }
-LABEL = "words taken for others, %"
+LABEL = "words misrecognised, %"
 Series = Mapping[str, Mapping[str, Interval]]
 
 
