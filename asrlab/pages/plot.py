@@ -25,6 +25,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpec
 
 from asrlab.core.errors import AsrlabError
 
@@ -36,6 +38,7 @@ COLOURS = (SOUND, SENSE, "#6a4ce6", "#cf62da", "#8f5a4e")
 DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))
 HATCHES = ("", "//", "..", "xx", "--")
 WIDTH = 7.2  # inches: with 100 dots an inch, the width of a column of text
+NARROW = 3.5  # inches: the width of that column on a phone
 
 STYLE = {
     "axes.edgecolor": FOREGROUND,
@@ -322,26 +325,57 @@ def read_log(path: str | os.PathLike) -> list[dict]:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure as SVG inside the page; a notebook shows it when a cell ends in one."""
+    """A figure as HTML for a page or a notebook, which shows it when a cell ends in one."""
 
-    svg: str
+    html: str
 
     def _repr_html_(self) -> str:
-        return self.svg
+        return self.html
 
 
-def picture(ax: Axes, alt: str) -> Picture:
+def picture(ax: Axes, alt: str, caption: str = "") -> Picture:
     """The figure of an Axes as inline SVG whose letters and axes have the page's text colour, and close the figure.
 
-    alt  what one would see, for readers who cannot
+    alt      what one would see, for readers who cannot
+    caption  what to see in it, a sentence or two; the page puts a number before it. Without one it is `alt`.
 
-    The same figure gives the same text, so that a rebuilt page does not change.
+    The figure is drawn twice, with letters of the same size: as it is, and for a phone, where its panels stand one below
+    the other. The page shows one of the two (book.css). The same figure gives the same text, so that a rebuilt page
+    does not change.
     """
     figure = ax.figure
+    wide = _svg(figure, alt)
+    _stack(figure)
+    narrow = _svg(figure, alt)
+    plt.close(figure)
+    words = f"<figcaption>{html.escape(caption or alt)}</figcaption>"
+    # Where no style sheet of the book is (in Jupyter) only the wide one must be seen: it hides the other by itself.
+    hidden = f'<div class="narrow" style="display:var(--narrow,none)">{narrow}</div>'
+    return Picture(f'<figure class="plot"><div class="wide">{wide}</div>{hidden}{words}</figure>')
+
+
+def _stack(figure: Figure) -> None:
+    """Make a figure fit a phone: panels that stood side by side one below the other, letters as large as they were."""
+    width, height = figure.get_size_inches()
+    grids = {id(ax.get_gridspec()): ax.get_gridspec() for ax in figure.axes if ax.get_subplotspec()}
+    # A grid of many small panels stays one: stacked it would be longer than a screen.
+    grid = next(iter(grids.values())) if len(grids) == 1 else None
+    columns, rows = (grid.ncols, grid.nrows) if grid else (1, 1)
+    if grid and 1 < columns <= 3 and rows == 1 and len(figure.axes) == columns:
+        stacked = GridSpec(columns, 1, figure=figure)
+        for place, panel in enumerate(figure.axes):
+            panel.set_subplotspec(stacked[place])
+            panel.tick_params(labelleft=True)
+        height *= columns * 0.8
+    elif columns > 3:
+        return  # it scrolls
+    figure.set_size_inches(min(width, NARROW), height)
+
+
+def _svg(figure: Figure, alt: str) -> str:
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "asrlab"}):
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    plt.close(figure)
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
@@ -357,7 +391,7 @@ def picture(ax: Axes, alt: str) -> Picture:
         f' style="width:{100 * inches[0]:.0f}px;max-width:100%;height:auto;background:none"'
         ' xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
     )
-    return Picture(head + svg[svg.index(">") + 1 :].strip())
+    return head + svg[svg.index(">") + 1 :].strip()
 
 
 def contrast(first: object, second: object) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from asrlab.classic.conditions import AXES, HOME_RATE, TRAININGS
 from asrlab.classic.figures import ACCENTS
 from asrlab.classic.systems import NAMES
 from asrlab.core.errors import AsrlabError
+from asrlab.pages.plot import COLOURS
 from asrlab.signals.effects import write_blocks
 from asrlab.widgets.base import Widget
 
@@ -49,7 +51,11 @@ class ConditionExplorer(Widget, module="condition_explorer"):
             }
             for axis, what in AXES.items()
         ]
-        systems = [{"key": key, "label": NAMES[key]} for key in results.systems]
+        colours = itertools.cycle(COLOURS)  # those of the figures, in the same order
+        systems = [
+            {"key": key, "label": NAMES[key], "colour": colour}
+            for key, colour in zip(results.systems, colours, strict=False)
+        ]
         trainings = [{"key": key, "label": TRAINED[key]} for key in TRAININGS]
         data = {"axes": axes, "systems": systems, "trainings": trainings, "sounds": sounds}
         super().__init__(data=data, **options)
