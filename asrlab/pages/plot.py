@@ -15,9 +15,11 @@ import io
 import json
 import os
 import re
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import matplotlib as mpl
@@ -27,6 +29,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
+from matplotlib.transforms import Bbox
 
 from asrlab.core.errors import AsrlabError
 
@@ -39,6 +42,8 @@ DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))
 HATCHES = ("", "//", "..", "xx", "--")
 WIDTH = 7.2  # inches: with 100 dots an inch, the width of a column of text
 NARROW = 3.5  # inches: the width of that column on a phone
+ABOVE = "legend above"
+LONG_NAME, LEGEND = 16, 20  # letters at the side of a panel, and in a row of a legend, that a phone has room for
 
 STYLE = {
     "axes.edgecolor": FOREGROUND,
@@ -299,7 +304,7 @@ def bars(
         ax.grid(axis="x" if sideways else "y")
         ax.set_axisbelow(True)
         if len(series) > 1:
-            ax.legend(ncols=min(len(series), 5), loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
+            _legend_above(ax, min(len(series), 5))
     return ax
 
 
@@ -339,14 +344,15 @@ def picture(ax: Axes, alt: str, caption: str = "") -> Picture:
     alt      what one would see, for readers who cannot
     caption  what to see in it, a sentence or two; the page puts a number before it. Without one it is `alt`.
 
-    The figure is drawn twice, with letters of the same size: as it is, and for a phone, where its panels stand one below
-    the other. The page shows one of the two (book.css). The same figure gives the same text, so that a rebuilt page
-    does not change.
+    The figure is drawn twice, with letters of the same size: as it is, and for a phone, where its panels stand one
+    below the other. The page shows one of the two (book.css). The same figure gives the same text, so that a rebuilt
+    page does not change.
     """
     figure = ax.figure
     wide = _svg(figure, alt)
-    _stack(figure)
-    narrow = _svg(figure, alt)
+    with style():
+        _stack(figure)
+        narrow = _svg(figure, alt)
     plt.close(figure)
     words = f"<figcaption>{html.escape(caption or alt)}</figcaption>"
     # Where no style sheet of the book is (in Jupyter) only the wide one must be seen: it hides the other by itself.
@@ -369,7 +375,37 @@ def _stack(figure: Figure) -> None:
         height *= columns * 0.8
     elif columns > 3:
         return  # it scrolls
-    figure.set_size_inches(min(width, NARROW), height)
+    above = sum(ax.get_legend() is not None and ax.get_legend().get_label() == ABOVE for ax in figure.axes)
+    figure.set_size_inches(min(width, NARROW), height + 0.6 * above)
+    _untangle(figure)
+
+
+def _untangle(figure: Figure) -> None:
+    """Turn the words along an axis that run into each other, wrap titles, and let legends have fewer columns."""
+    for ax in figure.axes:  # a broad legend, or long names at the side, would leave the panel no room
+        legend = ax.get_legend()
+        names = [text.get_text() for text in legend.get_texts()] if legend else []
+        if legend and legend.get_label() == ABOVE:
+            _legend_above(ax, 2 if len(names) > 2 and 2 * max(map(len, names)) < LEGEND else 1)
+        ticks, names = ax.get_yticks(), [label.get_text() for label in ax.get_yticklabels()]
+        if any(len(name) > LONG_NAME for name in names):
+            ax.set_yticks(ticks, [textwrap.fill(name, LONG_NAME) for name in names])
+    figure.canvas.draw()  # only then are places and sizes known
+    for ax in figure.axes:
+        for title in (ax.title, ax._left_title, ax._right_title):
+            title.set_wrap(True)
+        above = [text for text in ax.texts if text.get_transform() == ax.get_xaxis_transform()]
+        for words, turn, side in ((ax.get_xticklabels(), 40, "right"), (above, 50, "left")):
+            shown = [word for word in words if word.get_text() and word.get_visible()]
+            if _overlap([word.get_window_extent() for word in shown]):
+                for word in shown:
+                    word.set(rotation=turn, ha=side, rotation_mode="anchor")
+
+
+def _overlap(boxes: Sequence[Bbox]) -> bool:
+    """Does a box reach into the next to its right?"""
+    ordered = sorted(boxes, key=lambda box: box.x0)
+    return any(first.x1 > second.x0 for first, second in pairwise(ordered))
 
 
 def _svg(figure: Figure, alt: str) -> str:
@@ -455,6 +491,10 @@ def _matrix(confusions: Sequence, limit: int) -> tuple[np.ndarray, list[str]]:
         if pair.reference in units and pair.hypothesis in units:
             counts[units.index(pair.reference), units.index(pair.hypothesis)] += pair.count
     return counts, ["-" if unit is None else unit for unit in units]
+
+
+def _legend_above(ax: Axes, columns: int) -> None:
+    ax.legend(ncols=columns, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2).set_label(ABOVE)
 
 
 def _interval(value: object) -> tuple[float, float, float]:
