@@ -32,6 +32,7 @@ from matplotlib.gridspec import GridSpec
 from matplotlib.transforms import Bbox
 
 from asrlab.core.errors import AsrlabError
+from asrlab.pages import names
 
 FOREGROUND = "#727b87"  # axes and text: the brightness half-way, in contrast, between white and a dark page
 # Sound is coral and the other modality teal, as in the book. Each has a contrast of 3 with light and dark pages, and
@@ -245,8 +246,8 @@ def learning_curves(log: str | os.PathLike | Iterable[Mapping], ax: Sequence[Axe
          "wer" or "cer" (fractions), is drawn. A last line that a kill cut short is left out.
     """
     lines = read_log(log) if isinstance(log, str | os.PathLike) else list(log)
-    names = list(dict.fromkeys(name for line in lines for name in line))
-    panels = [[n for n in names if n.endswith("loss")], [n for n in names if n.endswith(("wer", "cer"))]]
+    columns = list(dict.fromkeys(name for line in lines for name in line))
+    panels = [[n for n in columns if n.endswith("loss")], [n for n in columns if n.endswith(("wer", "cer"))]]
     panels = [panel for panel in panels if panel]
     if not panels:
         raise AsrlabError(f"training log of {len(lines)} lines: no loss and no error rate in it; is it another file?")
@@ -259,7 +260,12 @@ def learning_curves(log: str | os.PathLike | Iterable[Mapping], ax: Sequence[Axe
             for name in panel:
                 known = [line for line in lines if line.get(name) is not None]
                 marker = "o" if len(known) == 1 else None
-                part.plot([x["epoch"] for x in known], [percent * x[name] for x in known], marker=marker, label=name)
+                part.plot(
+                    [x["epoch"] for x in known],
+                    [percent * x[name] for x in known],
+                    marker=marker,
+                    label=names.curve(name),
+                )
             part.set(xlabel="epoch", ylabel="error rate, %" if percent == 100 else "loss, nats", ylim=(0, None))
             part.grid(axis="y")
             part.legend()
@@ -382,14 +388,14 @@ def _stack(figure: Figure) -> None:
 
 def _untangle(figure: Figure) -> None:
     """Turn the words along an axis that run into each other, wrap titles, and let legends have fewer columns."""
-    for ax in figure.axes:  # a broad legend, or long names at the side, would leave the panel no room
+    for ax in figure.axes:  # a broad legend, or long entries at the side, would leave the panel no room
         legend = ax.get_legend()
-        names = [text.get_text() for text in legend.get_texts()] if legend else []
+        entries = [text.get_text() for text in legend.get_texts()] if legend else []
         if legend and legend.get_label() == ABOVE:
-            _legend_above(ax, 2 if len(names) > 2 and 2 * max(map(len, names)) < LEGEND else 1)
-        ticks, names = ax.get_yticks(), [label.get_text() for label in ax.get_yticklabels()]
-        if any(len(name) > LONG_NAME for name in names):
-            ax.set_yticks(ticks, [textwrap.fill(name, LONG_NAME) for name in names])
+            _legend_above(ax, 2 if len(entries) > 2 and 2 * max(map(len, entries)) < LEGEND else 1)
+        ticks, entries = ax.get_yticks(), [label.get_text() for label in ax.get_yticklabels()]
+        if any(len(name) > LONG_NAME and not name.startswith("$") for name in entries):
+            ax.set_yticks(ticks, [textwrap.fill(name, LONG_NAME) for name in entries])
     figure.canvas.draw()  # only then are places and sizes known
     for ax in figure.axes:
         for title in (ax.title, ax._left_title, ax._right_title):

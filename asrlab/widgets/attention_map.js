@@ -61,7 +61,7 @@ function render({ model, el }) {
   const menu = data.recordings.length < 2 ? null : choice({ label: "Voice",
     options: data.recordings.map((one, k) => [k, one.name]), value: 0 }, (k) => { state.recording = k; state.letter = 0; open(); });
   const line = h("div", { class: "am-line", role: "group", "aria-label": "What was written; each letter is a button" });
-  const box = h("div", { class: "am-map", role: "group", "aria-label": "Attention map; arrow keys step through the letters" });
+  const box = h("div", { class: "am-map aw-sticky", role: "group", "aria-label": "Attention map; arrow keys step through the letters" });
   const steps = stepper({ label: "Letter", count: 2, speed: 2, keys: box,
     format: (u) => `${u + 1} of ${now().tokens.length}` }, (u) => focus(u));
   const hear = h("div", { class: "aw-row" });
@@ -73,7 +73,7 @@ function render({ model, el }) {
   const back = button("As learned", () => { sharp.value = 1; aside.value = 0; Object.assign(state, { sharpness: 1, shift: 0 }); recompute(); });
   const bars = h("ol", { class: "am-bars", "aria-label": "Letters that it would choose from here" });
   const caption = h("p", { class: "am-caption" });
-  card.append(...[menu, line, box, steps, hear, caption, bars, row(sharp, aside, back)].filter(Boolean),
+  card.append(...[menu, line, box, steps, row(sharp, aside, back), hear, caption, bars].filter(Boolean),
     note("Rows are letters, ■ the end of the text; columns are frames of 40 ms. The stronger the colour, the more weight. The dots show "
       + "where the same model's CTC head places each letter. The sliders change where it looks for the letter under the eye, not what it had written before."));
 
@@ -171,6 +171,7 @@ function render({ model, el }) {
     const one = now(), u = state.letter, alpha = state.alpha[u], most = Math.max(...alpha);
     state.shades?.forEach((shade, t) => shade.setAttribute("fill-opacity", (0.72 * (1 - alpha[t] / most)).toFixed(2)));
     state.ring?.setAttribute("y", state.top + u * ROW);
+    if (box.scrollHeight > box.clientHeight) box.scrollTop = state.top + (u + 0.5) * ROW - box.clientHeight / 2;
     state.labels?.forEach((label, k) => label.classList.toggle("am-on", k === u));
     state.buttons.forEach((one, k) => one.setAttribute("aria-pressed", String(k === u)));
     steps.value = u;

@@ -86,7 +86,7 @@ export default {
       sound?.stop();
       sound = player(data.sounds[here.sound], "audio/mpeg");
       hear.replaceChildren(sound.button(`Hear “${here.said}”`));
-      about.textContent = `Voice ${here.voice}; ${here.count} recordings, `
+      about.textContent = `The voice of ${here.voice}; ${here.count} recordings, `
         + (axis.key === "size" || axis.key === "noise" || axis.key === "rate" ? "a voice that training does not have."
           : here.seen ? `this ${axis.key} is in the training set.` : `this ${axis.key} is not in the training set.`);
       if (width) picture.replaceChildren(drawRows(rows, width, before));

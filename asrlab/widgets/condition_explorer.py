@@ -11,9 +11,9 @@ import numpy as np
 import traitlets
 
 from asrlab.classic.conditions import AXES, HOME_RATE, TRAININGS
-from asrlab.classic.figures import ACCENTS
 from asrlab.classic.systems import NAMES
 from asrlab.core.errors import AsrlabError
+from asrlab.pages import names
 from asrlab.pages.plot import COLOURS
 from asrlab.signals.effects import write_blocks
 from asrlab.widgets.base import Widget
@@ -28,7 +28,7 @@ SAMPLE_RATE = 16000
 QUALITY = 0.4  # of the recordings, which are MP3: two dozen of them travel with the page
 
 
-class ConditionExplorer(Widget, module="condition_explorer"):
+class ConditionExplorer(Widget, module="condition_explorer", height=(607, 748)):
     """Choose what is changed and how far: the bars of all recognisers move, with their intervals, and a recording of
     that place is there to be heard, with what each of them took it for.
 
@@ -87,12 +87,12 @@ def _place(results: Results, axis: str, level: str, example: int, sounds: dict[s
         }
     home = level in ("clean", HOME_RATE) or (axis, level) in (("voice", "new"), ("size", results.levels("size")[-1]))
     return {
-        "label": f"{level} (home)" if home else ACCENTS.get(level, level),
+        "label": f"{level} (home)" if home else names.ACCENTS.get(level, level),
         "home": home,
         "seen": condition.seen,
         "count": len(condition.utterances),
         "said": utterance.text,
-        "voice": utterance.speaker,
+        "voice": names.voice(utterance.speaker),
         "sound": sound,
         "rates": rates,
         "heard": heard,

@@ -50,7 +50,7 @@ RECORDED = {
 }
 
 
-class TrainingCurves(Widget, module="training_lab"):
+class TrainingCurves(Widget, module="training_lab", height=(770, 1220)):
     """Losses and error rates over the epochs; for each epoch, transcripts of dev with their errors, and attention.
 
     data  one run as `as_data` gives it, which may grow

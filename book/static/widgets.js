@@ -87,15 +87,19 @@
     }
   }
 
-  var text = document.querySelector(STATE);
-  var states = text ? JSON.parse(text.textContent).state : {};
+  // One state on a page of the book; the book as one page (tools/pdf.py) has several.
+  var states = Object.assign({}, ...Array.from(document.querySelectorAll(STATE), function (text) {
+    return JSON.parse(text.textContent).state;
+  }));
   var waiting = Array.from(document.querySelectorAll(VIEW), function (view) {
     var place = document.createElement("div");
     place.className = "widget-place";
     place.dataset.state = "waiting";
-    place.style.minHeight = "20rem"; // about what will stand here, so that the text below hardly moves
+    var entry = states[JSON.parse(view.textContent).model_id];
+    var heights = (entry && entry.state.height) || [320, 320]; // about what will stand here, so that nothing below moves
+    place.style.minHeight = heights[window.matchMedia("(max-width: 576px)").matches ? 1 : 0] + "px";
     view.after(place);
-    return { place: place, entry: states[JSON.parse(view.textContent).model_id] };
+    return { place: place, entry: entry };
   });
   function mountAll() { waiting.forEach(function (one) { mount(one.place, one.entry); }); }
 

@@ -268,7 +268,7 @@ def test_a_page_of_an_earlier_build_still_says_which_formulas_it_needs():
 def environment() -> SimpleNamespace:
     """What Sphinx knows of a book of two pages, one of which cites a work and numbers an equation."""
     title = SimpleNamespace(astext=lambda: "Title")
-    cited = SimpleNamespace(targets=[SimpleNamespace(key="b"), SimpleNamespace(key="a")])
+    cited = SimpleNamespace(docname="one", targets=[SimpleNamespace(key="b"), SimpleNamespace(key="a")])
     return SimpleNamespace(
         titles={"one": title, "two": title},
         toctree_includes={"one": ["two"]},
@@ -286,12 +286,14 @@ def environment() -> SimpleNamespace:
     ("change", "written"),
     [
         (lambda env: None, []),
-        (lambda env: env.domaindata["cite"]["citation_refs"].append(SimpleNamespace(targets=[])), []),
+        (lambda env: env.domaindata["cite"]["citation_refs"].append(SimpleNamespace(docname="two", targets=[])), []),
         (lambda env: env.titles.update(two=SimpleNamespace(astext=lambda: "Another")), ["one", "two"]),
         (lambda env: env.toctree_includes["one"].clear(), ["one", "two"]),
         (lambda env: env.domaindata["std"]["labels"].pop("x"), ["one", "two"]),
         (lambda env: env.domaindata["math"]["objects"].update(x=("two", 2)), ["one", "two"]),
         (lambda env: env.domaindata["cite"]["citation_refs"].clear(), ["one", "two"]),
+        (lambda env: setattr(env.domaindata["cite"]["citation_refs"][0], "docname", "two"), ["one", "two"]),
+        (lambda env: setattr(env, "glossary_terms", {"nat": ("term-nat", "A unit.")}), ["one", "two"]),
     ],
 )
 def test_all_pages_are_written_when_what_they_show_of_one_another_has_changed(change, written):
