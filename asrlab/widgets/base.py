@@ -41,11 +41,16 @@ class Widget(anywidget.AnyWidget):
     height  about how many pixels it takes on a wide page and on a phone: as much is kept free for it until it is there
     """
 
-    height = traitlets.List([320, 320]).tag(sync=True)
+    height = traitlets.List().tag(sync=True)
+    _height = (320, 320)
+
+    @traitlets.default("height")
+    def _default_height(self) -> list[int]:
+        return list(self._height)
 
     def __init_subclass__(cls, module: str = "", height: tuple[int, int] | None = None, **options) -> None:
         if height:
-            cls.height = traitlets.List(list(height)).tag(sync=True)
+            cls._height = height
         super().__init_subclass__(**options)
         if module:
             cls._esm, cls._css = script(module), style(module)

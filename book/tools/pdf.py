@@ -53,7 +53,8 @@ def whole(site: Path, addresses: Sequence[str], folder: Path) -> str:
     return (
         f'<!doctype html><html lang="en" data-theme="light" data-mode="light"><head><meta charset="utf-8">'
         f'<title>{first.title.string}</title>{head}</head><body><main class="bd-main"><div class="bd-content">'
-        f'<div class="bd-article-container"><article class="bd-article">{"".join(articles)}</article></div></div></main>'
+        f'<div class="bd-article-container"><article class="bd-article">{"".join(articles)}</article></div></div>'
+        "</main>"
         f"{''.join(scripts)}</body></html>"
     )
 
