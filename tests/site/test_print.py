@@ -17,8 +17,9 @@ ON_PAPER = """() => {
   const article = document.querySelector('.bd-article'), room = document.documentElement.clientWidth;
   const outside = [...article.querySelectorAll('pre, table, svg, img, canvas, mjx-container, p, figure')].filter(shown)
     .filter(e => e.getBoundingClientRect().right > room + 2 && !e.closest('mjx-assistive-mml'));
-  const clipped = [...article.querySelectorAll('pre, .pst-scrollable-table-container, .aw-scroll, mjx-container[display]')]
-    .filter(shown).filter(e => !['visible', 'clip'].includes(getComputedStyle(e).overflowX) && e.scrollWidth > e.clientWidth + 2);
+  const boxes = 'pre, .pst-scrollable-table-container, .aw-scroll, mjx-container[display]';
+  const clipped = [...article.querySelectorAll(boxes)].filter(shown)
+    .filter(e => getComputedStyle(e).overflowX !== 'visible' && e.scrollWidth > e.clientWidth + 2);
   const name = e => e.tagName + '.' + (e.className.baseVal ?? e.className) + ' ' + e.textContent.trim().slice(0, 40);
   const rgb = e => getComputedStyle(e).color.match(/[\\d.]+/g).slice(0, 3).map(Number);
   return {
