@@ -11,7 +11,7 @@ from docutils import nodes
 from sphinx.addnodes import pending_xref
 
 DATA = "search-data.js"  # below _static
-NO_PROSE = (nodes.literal_block, nodes.raw, nodes.math_block, nodes.comment, nodes.title, nodes.system_message)
+NO_PROSE = (nodes.literal_block, nodes.raw, nodes.math, nodes.math_block, nodes.comment, nodes.title)
 LAST = ("book/references", "book/equations")  # found in when nothing else is
 
 
@@ -31,14 +31,15 @@ def _prose(node: nodes.Element) -> str:
     for child in node.children:
         if isinstance(child, nodes.Text):
             parts.append(str(child))
-        elif not isinstance(child, (*NO_PROSE, nodes.section)) and not _is_citation(child):
+        elif not isinstance(child, (*NO_PROSE, nodes.section)) and not _is_key(child):
             inner = _prose(child)
             parts.append(inner if isinstance(child, nodes.Inline) else f" {inner} ")
     return " ".join("".join(parts).split())
 
 
-def _is_citation(node: nodes.Node) -> bool:
-    return isinstance(node, pending_xref) and node.get("refdomain") == "cite"
+def _is_key(node: nodes.Node) -> bool:
+    """A citation or the number of an equation, of which only the key is known yet."""
+    return isinstance(node, pending_xref) and node.get("refdomain") in ("cite", "math")
 
 
 def remember(app, doctree):

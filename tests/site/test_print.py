@@ -24,10 +24,11 @@ ON_PAPER = """() => {
   const rgb = e => getComputedStyle(e).color.match(/[\\d.]+/g).slice(0, 3).map(Number);
   return {
     theme: document.documentElement.dataset.theme, ground: getComputedStyle(document.body).backgroundColor,
-    ink: Math.max(...[...article.querySelectorAll('p')].filter(shown).slice(0, 5).map(e => Math.max(...rgb(e)))),
+    ink: Math.max(...[...article.querySelectorAll('p')].filter(shown).slice(0, 5).map(e => Math.min(...rgb(e)))),
     outside: outside.map(name).slice(0, 4), clipped: clipped.map(name).slice(0, 4),
     controls: [...document.querySelectorAll('input[type=range], .aw-button, audio, .bd-sidebar-primary, .listen-play')]
       .filter(shown).map(name).slice(0, 4),
+    title: [...document.querySelectorAll('h1')].filter(shown).length,
     widgets: [...document.querySelectorAll('[data-widget]')].map(e => e.getBoundingClientRect().height),
   };
 }"""
@@ -47,6 +48,7 @@ def test_a_page_prints_light_and_whole(opened, address):
     page, seen = on_paper(opened, address, color_scheme="dark")
     assert seen["theme"] == "light" and seen["ground"] == "rgb(255, 255, 255)"
     assert seen["ink"] <= 110  # dark letters
+    assert seen["title"] == 1
     assert seen["outside"] == [] and seen["clipped"] == [] and seen["controls"] == []
     assert all(height > 60 for height in seen["widgets"])
     page.evaluate("window.dispatchEvent(new Event('afterprint'))")
