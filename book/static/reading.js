@@ -4,7 +4,7 @@
 
   // ---- what is wider than its box fades where it goes on ----
   const SCROLLS = ".bd-article mjx-container[display], .bd-article div.highlight pre, .bd-article .pst-scrollable-table-container, "
-    + ".bd-article .output pre, .bd-article figure.plot > div, .equation-entry div.math, .asrlab-widget .aw-scroll";
+    + ".bd-article .output pre, .bd-article figure.plot > div, .asrlab-alignment, .equation-entry div.math, .asrlab-widget .aw-scroll";
 
   function mark(box) {
     const left = box.scrollLeft, rest = box.scrollWidth - box.clientWidth - left;

@@ -45,6 +45,14 @@ def test_letters_in_figures_are_readable_on_a_small_phone(opened, address):
     assert min(sizes, default=12) >= 9
 
 
+def test_alignments_begin_at_the_left(opened):
+    page = opened("book/4-worked-code/evaluation.html")
+    places = page.locator(".asrlab-alignment").evaluate_all(
+        "all => all.map(e => e.firstElementChild.getBoundingClientRect().left - e.getBoundingClientRect().left)"
+    )
+    assert len(places) >= 2 and all(abs(place) <= 1 for place in places)
+
+
 # --- names ---
 
 RAW = re.compile(r"\ben-(?:gb|us|029)[\w-]*|\blexicon_lm\b|\bdev_[wc]er\b|\bfsdd-[\w-]+|\bgmm-hmm\b")
