@@ -20,7 +20,7 @@ LEVELS = (None, 20, 15, 12, 10, 8, 6, 4, 2, 0, -5)  # dB of the voice over the n
 LOUDEST = 0.9  # of what is played
 
 
-class NoiseContext(Widget, module="noise_context", height=(565, 690)):
+class NoiseContext(Widget, module="noise_context", height=(546, 588)):
     """A slider for noise, a recording to hear with it, and the words of a recogniser with and without its context.
 
     The answers are the recogniser's own, for every level: the best path over its tokens, and its search with lexicon

@@ -136,13 +136,33 @@ ACCESSIBLE = (
 )
 
 
+VIEW = re.compile(r'(<script type="application/vnd\.jupyter\.widget-view\+json">(.*?)</script>)(?!<div)', re.DOTALL)
+STATE = re.compile(r'<script type="application/vnd\.jupyter\.widget-state\+json">(.*?)</script>', re.DOTALL)
+
+
+def reserve(page: str) -> str:
+    """A page with a place for each of its widgets, about as high as the widget: below it nothing moves when it comes."""
+    states = {}
+    for found in STATE.finditer(page):
+        states |= json.loads(found[1])["state"]
+
+    def placed(found) -> str:
+        state = states.get(json.loads(found[2])["model_id"], {}).get("state", {})
+        wide, narrow = state.get("height") or (320, 320)
+        style = f"--wide-height:{wide}px;--narrow-height:{narrow}px"
+        return f'{found[1]}<div class="widget-place" data-state="waiting" style="{style}"></div>'
+
+    return VIEW.sub(placed, page)
+
+
 def mend_markup(app, exception):
     if exception is not None or app.builder.name != "html":
         return
     for path in Path(app.outdir).rglob("*.html"):
         if "_static" in path.parts:
             continue
-        page = mended = path.read_text(encoding="utf-8")
+        page = path.read_text(encoding="utf-8")
+        mended = reserve(page)
         for before, after in ACCESSIBLE:
             mended = mended.replace(before, after)
         if mended != page:

@@ -78,7 +78,6 @@
       await entry.begun;
       var el = document.createElement("div");
       place.replaceChildren(el);
-      place.style.minHeight = "";
       await widget.render({ model: model, el: el });
       place.dataset.state = "mounted";
     } catch (error) {
@@ -92,14 +91,8 @@
     return JSON.parse(text.textContent).state;
   }));
   var waiting = Array.from(document.querySelectorAll(VIEW), function (view) {
-    var place = document.createElement("div");
-    place.className = "widget-place";
-    place.dataset.state = "waiting";
-    var entry = states[JSON.parse(view.textContent).model_id];
-    var heights = (entry && entry.state.height) || [320, 320]; // about what will stand here, so that nothing below moves
-    place.style.minHeight = heights[window.matchMedia("(max-width: 576px)").matches ? 1 : 0] + "px";
-    view.after(place);
-    return { place: place, entry: entry };
+    var place = view.nextElementSibling; // the build has put it there (extensions/site_pages.py)
+    return { place: place, entry: states[JSON.parse(view.textContent).model_id] };
   });
   function mountAll() { waiting.forEach(function (one) { mount(one.place, one.entry); }); }
 

@@ -302,6 +302,16 @@ def test_the_book_is_served_to_this_machine_alone():
     assert served and all("--bind 127.0.0.1" in line for line in served)
 
 
+def test_a_place_is_kept_for_each_widget_once():
+    state = {"a": {"state": {"height": [500, 700]}}, "b": {"state": {}}}
+    views = [f'<script type="application/vnd.jupyter.widget-view+json">{{"model_id": "{k}"}}</script>' for k in "ab"]
+    kept = f'<script type="application/vnd.jupyter.widget-state+json">{json.dumps({"state": state})}</script>'
+    page = site_pages.reserve(f"<p>{views[0]}</p><p>{views[1]}</p>{kept}")
+    assert page.count('class="widget-place" data-state="waiting"') == 2
+    assert "--wide-height:500px;--narrow-height:700px" in page and "--wide-height:320px" in page
+    assert site_pages.reserve(page) == page
+
+
 def page_of(title: str, text: str, following: str = "") -> str:
     more = f'<a class="right-next" href="{following}">Next</a>' if following else ""
     return (
