@@ -141,7 +141,7 @@ STATE = re.compile(r'<script type="application/vnd\.jupyter\.widget-state\+json"
 
 
 def reserve(page: str) -> str:
-    """A page with a place for each of its widgets, about as high as the widget: below it nothing moves when it comes."""
+    """A page with a place for each of its widgets, about as high: below it nothing moves when it comes."""
     states = {}
     for found in STATE.finditer(page):
         states |= json.loads(found[1])["state"]

@@ -158,7 +158,7 @@ def test_a_recording_is_a_receipt_of_todays_recipe(name):
     assert made["lab"]["settings"] == asdict(recording.settings), again
     assert made["command"] == f"python -m benchmarks.training_lab --only {name}"
     assert made["commit"] and not made["commit"].endswith("+dirty")
-    assert recording.path(name).stat().st_size < 150_000
+    assert len(json.dumps(made["lab"])) < 250_000  # what a page carries; the attention of 30 epochs is most of it
 
 
 def test_two_recordings_learn_and_one_does_not():
