@@ -34,13 +34,29 @@ IMAGE = re.compile(r"!\[(?P<alt>[^\]]*)\]\((?P<path>[^)\s]+)\)")
 
 INSTALL = """\
 # The package behind the book: installed already, or lying beside the notebooks as in the book's archive of them.
-import importlib.util, pathlib, subprocess, sys
+import importlib.util, pathlib, subprocess, sys, tempfile
+from importlib.metadata import PackageNotFoundError, version
+
+
+def installed(package):
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
 
 if importlib.util.find_spec("asrlab") is None:
     here = pathlib.Path.cwd()
     found = [folder for folder in (here, *here.parents) if (folder / "asrlab" / "__init__.py").exists()]
     assert found, "asrlab is not installed; the archive of all notebooks ('How to use this book') brings it along"
-    subprocess.check_call([sys.executable, "-m", "pip", "install", "--quiet", str(found[0])])"""
+    pair = {package: installed(package) for package in ("torch", "torchaudio")}
+    # A pair that is there (built for a GPU, say) stays as it is: another build of one would not fit the other.
+    kept = pair if all(number.startswith("2.11.") for number in pair.values()) else {}
+    with tempfile.TemporaryDirectory() as folder:
+        constraints = pathlib.Path(folder, "constraints.txt")
+        constraints.write_text("".join(f"{package}=={number}\\n" for package, number in kept.items()))
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--constraint", str(constraints), str(found[0])]
+        subprocess.check_call(command)"""
 
 
 def citations() -> dict:

@@ -19,7 +19,7 @@ NOTES = {"note", "tip", "hint", "seealso", "important", "admonition"}
 WARNINGS = {"warning", "caution", "attention", "danger", "error"}
 BOXES = {"dropdown", "card", "grid-item-card", "tab-item", "margin", "sidebar", "topic"}  # a title, then the content
 STATEMENTS = {"exercise", "exercise-start", "solution", "solution-start"}  # their kind is part of the title
-UNWRAPPED = {"grid", "grid-item", "tab-set", "container", "div", "exercise-end", "solution-end"}
+UNWRAPPED = {"grid", "grid-item", "tab-set", "container", "div", "exercise-end", "solution-end", "glossary"}
 DROPPED = {"equation-list", "toctree", "tableofcontents", "bibliography", "contents", "index"}
 
 
