@@ -1,7 +1,7 @@
 """In the notebook: check an answer at once, ask for a hint, look at the solution after it passed.
 
-Everything here runs in the learner's own process. It is for learning: who fools it fools nobody else. For credit there is
-`asrlab grade`, which runs the answer elsewhere and keeps the expected results to itself.
+Everything here runs in the learner's own process. It is for learning: who fools it fools nobody else. For credit
+there is `asrlab grade`, which runs the answer elsewhere and keeps the expected results to itself.
 """
 
 from __future__ import annotations

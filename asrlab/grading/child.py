@@ -1,8 +1,8 @@
-"""The program in which a learner's code runs: started by sandbox.py as a file of its own, with nothing in its environment.
+"""The program in which a learner's code runs: started by sandbox.py as a file of its own, in an empty environment.
 
-It is told over its standard input what to run and answers over what was its standard output; the learner's code finds both
-closed, and prints into nothing. Nothing in here knows an expected result. What the learner does to this process (patches,
-forged messages) changes answers, and wrong answers are all that can come of it.
+It is told over its standard input what to run and answers over what was its standard output; the learner's code finds
+both closed, and prints into nothing. Nothing in here knows an expected result. What the learner does to this process
+(patches, forged messages) changes answers, and wrong answers are all that can come of it.
 """
 
 import builtins
@@ -17,6 +17,7 @@ import types
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+LEARNERS_CODE = ("<cell", "<string>")  # file names of the cells, and of what they hand to exec
 MAX_TEXT = 2_000  # characters of an error that travel
 MAX_FIGURES, MAX_PICTURE = 8, 1_000_000  # figures of a notebook, bytes of one
 
@@ -131,11 +132,7 @@ class Watch:
             name = f"{getattr(arg, '__module__', None)}.{getattr(arg, '__name__', None)}"
         else:
             return
-        if (
-            caller is None
-            or not caller.f_code.co_filename.startswith("<cell")
-            and caller.f_code.co_filename != "<string>"
-        ):
+        if caller is None or not caller.f_code.co_filename.startswith(LEARNERS_CODE):
             return  # a library called a library
         known = self.targets.get(id(called))
         if known or any(name == one or name.startswith(f"{one}.") for one in self.banned):

@@ -4,8 +4,8 @@
     files     read Python and the package, write the temporary folder     (Landlock, Linux 5.13)
     calls     no process, no network, no signal to others, no tracing      (seccomp, Linux 3.17, x86-64 and arm64)
 
-Neither filter can be taken off again. `confine` says which of the three are in force; it imports nothing of the package,
-since it runs in the process that it shuts in.
+Neither filter can be taken off again. `confine` says which of the three are in force; it imports nothing of the
+package, since it runs in the process that it shuts in.
 """
 
 import ctypes

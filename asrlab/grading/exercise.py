@@ -25,7 +25,7 @@ LEARNERS = ("asrlab.grading.check", "asrlab.grading.hint", "asrlab.grading.solut
 
 @dataclass(frozen=True)
 class Exercise:
-    """One function to write. Its mistakes and right answers are functions too: data for the checks and for the tests."""
+    """One function to write. Its mistakes and right answers are functions too, for the checks and for the tests."""
 
     name: str  # "ctc.forward"; a set has each name once
     title: str

@@ -30,8 +30,10 @@ from asrlab.grading.judge import Fault, Reply
 from asrlab.grading.notebook import Notebook, defined_later
 
 HIDDEN = ("asrlab.grading", "asrlab.scratch")  # they hold answers
-SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/localtime", "/dev/urandom", "/dev/random", "/dev/zero",
-          "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system/cpu")  # fmt: skip
+SYSTEM = (
+    "/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/localtime", "/dev/urandom", "/dev/random", "/dev/zero",
+    "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system/cpu",
+)  # fmt: skip
 ENVIRONMENT = {"LANG": "C.UTF-8", "MPLBACKEND": "Agg"}
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 TICK = 0.1  # seconds between two looks at the clock and at the temporary folder
@@ -288,8 +290,10 @@ class Session:
         message = said(error)
         later = error["name"] and defined_later(self.notebook, error["name"], number)
         if later:
-            message += (f" It is defined in cell {later}, further down: a notebook runs from the top; restart the kernel,"
-                        " run all cells, and move what is needed up.")  # fmt: skip
+            message += (
+                f" It is defined in cell {later}, further down: a notebook runs from the top. Restart the kernel, run"
+                " all cells, and move what is needed up."
+            )
         self.faults[number] = Fault(error["kind"], message)
 
     def _end(self) -> None:
@@ -340,7 +344,7 @@ def confinement(folder: Path, limits: Limits) -> dict[str, Any]:
     hidden = [PACKAGE.joinpath(*name.split(".")[1:]) for name in HIDDEN]
     return {
         "folder": str(folder), "package": str(PACKAGE.parent), "hidden": HIDDEN,
-        "readable": readable(hidden), "listable": [str(path) for path in sorted({p.parent for p in hidden} | {PACKAGE.parent})],
+        "readable": readable(hidden), "listable": [str(PACKAGE.parent), str(PACKAGE)],
         "writable": [str(folder), os.devnull],
         "memory": limits.memory, "file_bytes": limits.disk, "processor_seconds": 600,
     }  # fmt: skip
@@ -404,9 +408,9 @@ def launcher(name: str) -> Wrapper:
     found = subprocess.run(probe, capture_output=True, text=True, timeout=20)
     if found.returncode:
         raise AsrlabError(
-            f"sandbox bwrap: it cannot make a name space here ({found.stderr.strip()[:200]}). On Ubuntu 24.04 allow it with an"
-            " AppArmor profile for bwrap, or: sysctl kernel.apparmor_restrict_unprivileged_userns=0. In Docker start the"
-            " container with --security-opt seccomp=unconfined --security-opt systempaths=unconfined. Or grade in a machine"
-            " of its own, with --sandbox process"
+            f"sandbox bwrap: it cannot make a name space here ({found.stderr.strip()[:200]}). On Ubuntu 24.04 allow it"
+            " with an AppArmor profile for bwrap, or: sysctl kernel.apparmor_restrict_unprivileged_userns=0. In Docker"
+            " start the container with --security-opt seccomp=unconfined --security-opt systempaths=unconfined. Or grade"
+            " on a machine of its own, with --sandbox process"
         )
     return bubblewrap

@@ -25,9 +25,10 @@ def token_paths(rng):
     """Paths of tokens with a blank that is 0 or the last token; the first ones for the head, the rest drawn."""
     yield [], 0
     yield [0, 0, 0], 0
-    yield [1, 1, 0, 2], 0
+    yield ([1, 1, 0, 2],)
     yield [1, 0, 1, 1], 0
     yield [3, 0, 0, 3, 0], 3
+    yield [1, 2, 0, 1], 0
     for _ in range(8):
         tokens = int(rng.integers(2, 5))
         path = np.repeat(rng.integers(0, tokens, 6), rng.integers(1, 4, 6))
@@ -120,6 +121,7 @@ COLLAPSE = Exercise(
 def lattices(rng):
     """log-probabilities and a text: the empty text, a double token, too few frames, then drawn ones, the last too long
     for probabilities that are not logarithms."""
+    yield _log_softmax(2 * rng.standard_normal((2, 3))), [2]
     for T, V, target in (
         (1, 3, [1]), (3, 2, []), (3, 3, [1, 2]), (4, 3, [1, 1]), (2, 3, [1, 1]), (5, 4, [3, 1, 3]), (6, 3, [2, 2, 1]),
     ):  # fmt: skip
@@ -314,6 +316,14 @@ FORWARD = Exercise(
         underflows,
     ),
     forbidden=CTC,
+    survivors={
+        "if s >= 2 and token != blank and (token != states[s - 2]): | 2 -> 3": "State 2 is a blank, so no skip leads to it anyway.",
+        "if s >= 2 and token != blank and (token != states[s - 2]): | s >= 2 -> s > 2": "State 2 is a blank, so no skip leads to it anyway.",
+        "if s >= 2 and token != blank and (token != states[s - 2]):"
+        " | s >= 2 and token != blank and (token != states[s - 2]) -> s >= 2 and token != states[s - 2]": (
+            "Two states before a blank there is always another blank, so the second condition forbids this skip too."
+        ),
+    },
 )
 
 
@@ -321,7 +331,7 @@ FORWARD = Exercise(
 
 
 def lookups(rng):
-    """Queries, keys, values and a mask: one place only, all places, drawn ones, padding, and scores in the thousands."""
+    """Queries, keys, values and a mask: one place only, all places, drawn ones, padding, scores in the thousands."""
     for U, T, d_k, d_v in ((1, 2, 1, 1), (2, 3, 2, 2), (3, 4, 4, 2), (4, 4, 9, 3), (5, 7, 16, 4)):
         Q, K, V = (rng.standard_normal(shape) for shape in ((U, d_k), (T, d_k), (T, d_v)))
         mask = rng.random((U, T)) < 0.6
