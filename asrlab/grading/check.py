@@ -39,10 +39,11 @@ class Shown:
         kind = "passed" if self else "failed"
         return f'<div class="exercise-{kind}"><p><strong>{escape(self.title)}</strong></p>{lines}{code}</div>'
 
-    def require(self) -> None:
+    def require(self) -> Shown:
         """Raise AssertionError unless it passed: for a grader that counts cells which do not fail."""
         if not self:
             raise AssertionError(str(self))
+        return self
 
 
 def check(name: str, function: Callable[..., Any], seed: int | None = None) -> Shown:

@@ -109,7 +109,7 @@ class Silent:
         return False
 
     def require(self):
-        pass
+        return self
 
 
 class Watch:

@@ -223,7 +223,7 @@ class Session:
             return Fault(kind, f"It calls {text}, which would do the exercise for you: write it yourself.", fatal=True)
         if kind == "type":
             return Fault(kind, f"It returned {text}; return numbers, lists or arrays.")
-        return Fault(kind, said(error))
+        return Fault(kind, said(error), fatal=kind in ("memory", "input", "exit"))
 
     def _missing(self, exercise: Exercise) -> Fault:
         """Why there is no function of this name."""
@@ -410,7 +410,7 @@ def launcher(name: str) -> Wrapper:
         raise AsrlabError(
             f"sandbox bwrap: it cannot make a name space here ({found.stderr.strip()[:200]}). On Ubuntu 24.04 allow it"
             " with an AppArmor profile for bwrap, or: sysctl kernel.apparmor_restrict_unprivileged_userns=0. In Docker"
-            " start the container with --security-opt seccomp=unconfined --security-opt systempaths=unconfined. Or grade"
-            " on a machine of its own, with --sandbox process"
+            " start the container with --security-opt seccomp=unconfined --security-opt systempaths=unconfined. Or"
+            " grade on a machine of its own, with --sandbox process"
         )
     return bubblewrap

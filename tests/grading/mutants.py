@@ -24,7 +24,7 @@ def mutants(source: str) -> Iterator[tuple[str, str]]:
     for statement in (node for node in ast.walk(tree) if isinstance(node, ast.stmt)):
         within.update(dict.fromkeys(map(id, ast.walk(statement)), statement))  # the innermost comes last
     for index, node in enumerate(ast.walk(tree)):
-        for variant, changed in enumerate(changes(node)):
+        for variant in range(len(list(changes(node)))):
             twin = copy.deepcopy(tree)
             place = list(ast.walk(twin))[index]
             before = shown(place)

@@ -288,6 +288,8 @@ def underflows(log_y, target, blank=0):
     return np.log(alpha)
 
 
+SKIP = "if s >= 2 and token != blank and (token != states[s - 2])"
+
 FORWARD = Exercise(
     name="ctc.forward",
     title="The sum over all paths",
@@ -317,10 +319,9 @@ FORWARD = Exercise(
     ),
     forbidden=CTC,
     survivors={
-        "if s >= 2 and token != blank and (token != states[s - 2]): | 2 -> 3": "State 2 is a blank, so no skip leads to it anyway.",
-        "if s >= 2 and token != blank and (token != states[s - 2]): | s >= 2 -> s > 2": "State 2 is a blank, so no skip leads to it anyway.",
-        "if s >= 2 and token != blank and (token != states[s - 2]):"
-        " | s >= 2 and token != blank and (token != states[s - 2]) -> s >= 2 and token != states[s - 2]": (
+        f"{SKIP}: | 2 -> 3": "State 2 is a blank, so no skip leads to it anyway.",
+        f"{SKIP}: | s >= 2 -> s > 2": "State 2 is a blank, so no skip leads to it anyway.",
+        f"{SKIP}: | {SKIP[3:]} -> s >= 2 and token != states[s - 2]": (
             "Two states before a blank there is always another blank, so the second condition forbids this skip too."
         ),
     },

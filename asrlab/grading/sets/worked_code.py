@@ -96,7 +96,7 @@ def puts_eps_under_the_root(w, g, m, v, t, lr, beta1, beta2, eps):
 
 
 def swaps_the_betas(w, g, m, v, t, lr, beta1, beta2, eps):
-    """beta1 and beta2 are swapped: the first belongs to the mean of the gradients, the second to that of the squares."""
+    """beta1 and beta2 are swapped: the first belongs to the mean of the gradients, the second to that of squares."""
     m = beta2 * m + (1 - beta2) * g
     v = beta1 * v + (1 - beta1) * g**2
     return w - lr * (m / (1 - beta2**t)) / (np.sqrt(v / (1 - beta1**t)) + eps), m, v
@@ -259,10 +259,10 @@ BOOTSTRAP = Exercise(
     tolerance=float32(256),  # sums of at most 80 whole numbers are exact; a rate and a quantile round a few times
     hints=(
         "One row of `draws` is one test set that might have been. What is the error rate of each system on it?",
-        "Within one row both systems meet the same utterances. Take the difference there, row by row, and only then look"
-        " at how the differences are spread.",
-        "errors[draws] has the shape (B, N); its sum over the last axis, divided by that of words[draws], is the rate in"
-        " each resample. The interval is np.quantile of system minus baseline at 0.025 and 0.975.",
+        "Within one row both systems meet the same utterances. Take the difference there, row by row, and only then"
+        " look at how the differences are spread.",
+        "errors[draws] has the shape (B, N); its sum over the last axis, divided by that of words[draws], is the rate"
+        " in each resample. The interval is np.quantile of system minus baseline at 0.025 and 0.975.",
     ),
     right=(bootstrap_by_arrays, bootstrap_by_loop, bootstrap_in_float32, bootstrap_by_counting),
     mistakes=(
@@ -436,8 +436,8 @@ SPLIT = Exercise(
     hints=(
         "If a voice is on both sides, what does the test measure? What, then, must be drawn at random?",
         "Put the different speakers in a random order that depends on the seed alone. Hold out one after the other.",
-        "Stop as soon as those held out have at least `share` of all utterances. Then go through the utterances once, and"
-        " put each on the side of its speaker.",
+        "Stop as soon as those held out have at least `share` of all utterances. Then go through the utterances once,"
+        " and put each on the side of its speaker.",
     ),
     right=(split_by_loop, split_by_arrays, split_by_groups),
     mistakes=(
@@ -451,7 +451,7 @@ SPLIT = Exercise(
     forbidden=("asrlab.corpora", "sklearn"),
     survivors={
         "names = sorted(set(speakers)) | sorted(set(speakers)) -> list(set(speakers))": (
-            "A set of texts has one order within a process, in which alone a check can look; the next process has another."
+            "A set of texts has one order within a process, in which a check looks; the next process has another."
         ),
     },
 )
