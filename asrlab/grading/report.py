@@ -13,9 +13,8 @@ from asrlab.grading.exercise import exercise_set
 from asrlab.grading.grade import Grade
 from asrlab.grading.judge import Verdict
 
-UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")  # XML and terminals have no use for them
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]"
-)  # nothing that XML or a terminal minds
+# What neither XML nor a terminal has a use for.
+UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 PNG = b"\x89PNG\r\n\x1a\n"
 WALLS = {"limits": "memory and time", "files": "files", "calls": "network and processes"}
 STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem;color:#232832}
@@ -37,9 +36,8 @@ def text(grade: Grade) -> str:
     """For a terminal."""
     lines = [f"{grade.path.name}: {grade.points} of {grade.of} points, {grade.set_name}"]
     for verdict in grade.verdicts:
-        lines.append(
-            f"  {'ok ' if verdict.passed else 'not'}  {verdict.exercise:<24}{verdict.points:>4} of {verdict.of}"
-        )
+        state = "ok " if verdict.passed else "not"
+        lines.append(f"  {state}  {verdict.exercise:<24}{verdict.points:>4} of {verdict.of}")
         lines += [] if verdict.passed else [f"         {line}" for line in lines_of(verdict)]
     lines += [f"  cell {number}: {clean(message)}" for number, message in grade.cells.items()]
     missing = [what for wall, what in WALLS.items() if not grade.in_force.get(wall)]
@@ -87,10 +85,9 @@ def html(grade: Grade) -> str:
     if any(shown):
         parts += ["<h2>Your figures</h2>", *shown]
     title = f"{escape(group.title)}: {grade.points} of {grade.of} points"
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style></head>'
-        f"<body><h1>{title}</h1>{''.join(parts)}</body></html>\n"
-    )
+    head = f'<meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
+    body = f"<h1>{title}</h1>{''.join(parts)}"
+    return f'<!doctype html><html lang="en"><head>{head}</head><body>{body}</body></html>\n'
 
 
 def _picture(cell: int, picture: str) -> str:
