@@ -30,6 +30,10 @@ class Shown:
     def __bool__(self) -> bool:
         return self.verdict is None or self.verdict.passed
 
+    @property
+    def points(self) -> int:
+        return self.verdict.points if self.verdict else 0
+
     def __repr__(self) -> str:
         return "\n".join(part for part in (self.title, self.text, self.code) if part)
 

@@ -103,7 +103,7 @@ class HiddenModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 class Silent:
     """What check() and hint() return here: nothing to see, and the notebook goes on."""
 
-    verdict = None
+    verdict, points = None, 0
 
     def __bool__(self):
         return False

@@ -80,11 +80,11 @@ def for_nbgrader(notebook: dict[str, Any], seed: int | None) -> dict[str, Any]:
 
 
 def check_cell(exercise: Exercise, seed: int | None) -> str:
-    """A cell that fails unless the exercise passes; the instructor's inputs stay with the instructor."""
-    lines = [f'check("{exercise.name}", {exercise.function}).require()']
+    """A cell that fails unless the exercise passes, and ends in its points; an instructor's inputs are hidden."""
+    ask = f'check("{exercise.name}", {exercise.function}'
+    lines = [f"{ask}).require().points"]
     if seed is not None:
-        hidden = f'check("{exercise.name}", {exercise.function}, seed={seed}).require()'
-        lines += ["### BEGIN HIDDEN TESTS", hidden, "### END HIDDEN TESTS"]
+        lines += ["### BEGIN HIDDEN TESTS", f"{ask}, seed={seed}).require().points", "### END HIDDEN TESTS"]
     return "\n".join(lines)
 
 

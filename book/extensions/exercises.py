@@ -56,7 +56,7 @@ class Quiz(SphinxDirective):
         label = name.replace("/", "-").replace(":", "-")
         parts = [html(f'<div class="quiz-question" role="group" aria-labelledby="{label}" data-done="{name}">')]
         parts += [html(f'<p class="quiz-ask" id="{label}">'), *self.inline(question.ask), html("</p>")]
-        for choice in question.choices:
+        for choice in question.shuffled:
             kind, word = ("right", "Right.") if choice.right else ("wrong", "Not quite.")
             parts += [html(f'<details class="quiz-{kind}"><summary>'), *self.inline(choice.text)]
             parts += [html(f"</summary><p><strong>{word}</strong> "), *self.inline(choice.why), html("</p></details>")]
@@ -86,14 +86,14 @@ def show_exercises(app, doctree):
             continue
         source = code.astext()
         exercise = authoring.exercise_in(source)
-        stub = nodes.literal_block(source, authoring.stub(source), language="python", classes=["exercise-stub"])
-        place = cell.parent.index(cell)
-        cell.parent.insert(place, [html(head(exercise)), stub])
+        stub = authoring.stub(source)
+        shown = [html(head(exercise)), nodes.literal_block(stub, stub, language="python")]
+        cell.parent.insert(cell.parent.index(cell), shown)
         if not app.config.exercise_solutions:
             cell.parent.remove(cell)
             continue
-        shown = authoring.solved(source)
-        code.replace_self(nodes.literal_block(shown, shown, **code.attributes))
+        solved = authoring.solved(source)
+        code.replace_self(nodes.literal_block(solved, solved, **code.attributes))
         cell["prompt_show"], cell["prompt_hide"] = "Show one solution", "Hide the solution"
 
 

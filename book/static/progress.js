@@ -93,7 +93,7 @@
 
   function addControls(board) {
     var bar = document.createElement("p");
-    bar.className = "progress-bar";
+    bar.className = "progress-buttons";
     var status = board.querySelector(".progress-total");
     var picker = document.createElement("input");
     picker.type = "file";

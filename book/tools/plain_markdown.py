@@ -131,7 +131,7 @@ class PlainMarkdown:
         """Each question with its choices, and below it what is to be said of each of them, folded."""
         result = []
         for question in quizzes.questions("\n".join(body)):
-            choices = [f"- {self.inline(choice.text)}" for choice in question.choices]
+            choices = [f"- {self.inline(choice.text)}" for choice in question.shuffled]
             said = [f"- {self.inline(choice.text)}: {self.inline(choice.why)}" for choice in question.choices]
             result += ["", f"**{self.inline(question.ask)}**", "", *choices, ""]
             result += ["<details><summary>Answers</summary>", "", *said, "", "</details>", ""]

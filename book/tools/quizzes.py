@@ -8,6 +8,7 @@
     why: A missing word is an edit too.
 """
 
+import hashlib
 from dataclasses import dataclass
 
 import yaml
@@ -23,7 +24,12 @@ class Choice:
 @dataclass(frozen=True)
 class Question:
     ask: str
-    choices: tuple
+    choices: tuple  # as they were written
+
+    @property
+    def shuffled(self) -> list:
+        """As readers see them: in an order that says nothing, and is the same in every build."""
+        return sorted(self.choices, key=lambda choice: hashlib.sha256((self.ask + choice.text).encode()).hexdigest())
 
 
 def questions(text: str) -> list:
