@@ -341,13 +341,17 @@ def _remove(path: Path) -> None:
 
 def confinement(folder: Path, limits: Limits) -> dict[str, Any]:
     """What the child needs to know before it shuts itself in."""
-    hidden = [PACKAGE.joinpath(*name.split(".")[1:]) for name in HIDDEN]
     return {
         "folder": str(folder), "package": str(PACKAGE.parent), "hidden": HIDDEN,
-        "readable": readable(hidden), "listable": [str(PACKAGE.parent), str(PACKAGE)],
+        "readable": readable(hidden_paths()), "listable": [str(PACKAGE.parent), str(PACKAGE)],
         "writable": [str(folder), os.devnull],
         "memory": limits.memory, "file_bytes": limits.disk, "processor_seconds": 600,
     }  # fmt: skip
+
+
+def hidden_paths() -> list[Path]:
+    """The folders that hold answers."""
+    return [PACKAGE.joinpath(*name.split(".")[1:]) for name in HIDDEN]
 
 
 def readable(hidden: Sequence[Path]) -> list[str]:
@@ -381,12 +385,14 @@ def plain_process(folder: Path) -> list[str]:
 
 def bubblewrap(folder: Path) -> list[str]:
     """A name space of its own around the child: no network, no other process to be seen, no file but what it needs."""
-    hidden = [PACKAGE.joinpath(*name.split(".")[1:]) for name in HIDDEN]
     tools = [str(Path(__file__).with_name(name)) for name in ("child.py", "values.py", "confine.py")]
-    paths = [path for path in (*readable(hidden), *tools) if not path.startswith(("/proc", "/dev"))]
-    binds = [word for path in paths for word in ("--ro-bind", path, path)]
-    return ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--proc", "/proc", "--dev", "/dev", *binds,
-            "--bind", str(folder), str(folder), "--chdir", str(folder)]  # fmt: skip
+    paths = [path for path in (*readable(hidden_paths()), *tools) if not path.startswith(("/proc", "/dev"))]
+    command = [shutil.which("bwrap") or "bwrap", "--unshare-all", "--die-with-parent", "--new-session"]
+    for link in ("/bin", "/lib", "/lib64"):  # where they are links into /usr, the paths are those of /usr
+        command += ["--symlink", os.readlink(link), link] if os.path.islink(link) else []
+    for path in paths:
+        command += ["--ro-bind", path, path]
+    return [*command, "--proc", "/proc", "--dev", "/dev", "--bind", str(folder), str(folder), "--chdir", str(folder)]
 
 
 SANDBOXES = ("process", "bwrap")
