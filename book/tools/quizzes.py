@@ -29,7 +29,7 @@ class Question:
     @property
     def shuffled(self) -> list:
         """As readers see them: in an order that says nothing, and is the same in every build."""
-        return sorted(self.choices, key=lambda choice: hashlib.sha256((choice.text + self.ask).encode()).hexdigest())
+        return sorted(self.choices, key=lambda choice: hashlib.sha512(f"{self.ask}|{choice.text}".encode()).hexdigest())
 
 
 def questions(text: str) -> list:

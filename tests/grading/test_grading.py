@@ -370,7 +370,7 @@ def test_nbgrader_gives_the_same_scores(tmp_path):
 
     run("generate_assignment", group.name)
     handed_out = json.loads((course / "release" / group.name / f"{group.name}.ipynb").read_text(encoding="utf-8"))
-    code = [cell["source"] for cell in handed_out["cells"] if cell["cell_type"] == "code"]
+    code = ["".join(cell["source"]) for cell in handed_out["cells"] if cell["cell_type"] == "code"]  # lists of lines
     assert all(authoring.stub(cell) in code for cell in authoring.exercise_cells(group).values())
     assert "HIDDEN" not in json.dumps(handed_out) and "seed=5" not in json.dumps(handed_out)
     first, second = group.exercises
