@@ -74,6 +74,7 @@ MARKUP = re.compile(  # what a notebook rightly leaves out
             r"\([^)\s]+\.md[^)]*\)",  # links between pages
             r"\{[.#][^}]*\}",  # attributes
             r"^\([\w:-]+\)=$|^\$\$ \([\w-]+\)",  # targets, labels
+            r"^ *(choices:|- (right|wrong):)",  # of a quiz
         )
     ),
     flags=re.MULTILINE,
