@@ -1,6 +1,6 @@
 """What happens to sound on its way: quantisation, codecs, a telephone line, dynamic range, filters and noise.
 
-Every function takes samples (N,), floats in [-1, 1], and gives float32 of the same length.
+Every function takes samples (N,), floats in [-1, 1] as an array or a tensor, and gives a float32 array of that length.
 """
 
 import io
@@ -165,9 +165,17 @@ def add_noise(
     return samples + np.float32(gain) * noise
 
 
+def array(samples: np.ndarray) -> np.ndarray:
+    """Samples as an array: also those of a tensor with a gradient, on another device, or in bfloat16."""
+    if hasattr(samples, "detach"):
+        samples = samples.detach().cpu()
+        samples = samples.float() if samples.is_floating_point() else samples
+    return np.asarray(samples)
+
+
 def vector(samples: np.ndarray, name: str = "samples") -> np.ndarray:
-    """The samples as float32 (N,). Raises AsrlabError unless they are floats, finite, one channel and at least one."""
-    samples = np.asarray(samples)
+    """The samples, an array or a tensor, as a float32 array (N,). Raises AsrlabError unless they are floats, finite, one channel and at least one."""
+    samples = array(samples)
     if samples.ndim != 1 or len(samples) == 0 or not np.issubdtype(samples.dtype, np.floating):
         raise AsrlabError(
             f"{name}: {samples.dtype} of shape {samples.shape}; give floats in [-1, 1] of shape (N,), N > 0"
