@@ -68,7 +68,16 @@ def regular_file(path: Path | str) -> os.stat_result:
 
 
 def read_json_lines(path: Path | str) -> Iterator[tuple[int, Any]]:
-    """(line number from 1, value) of every line that is not empty. Raises AsrlabError naming file and line.
+    """(line number from 1, value) of every line that is not empty. Raises AsrlabError naming file and line."""
+    for number, line in numbered_lines(path):
+        try:
+            yield number, parse_json(line)
+        except ValueError as error:
+            raise AsrlabError(f"{path}:{number}: {error}; correct or remove the line") from error
+
+
+def numbered_lines(path: Path | str) -> Iterator[tuple[int, bytes]]:
+    """(line number from 1, its bytes) of every line that is not empty. Raises AsrlabError if there is no such file.
 
     Lines end at a line feed alone: a text may hold any other character that Unicode calls a line's end.
     """
@@ -80,10 +89,7 @@ def read_json_lines(path: Path | str) -> Iterator[tuple[int, Any]]:
         raise AsrlabError(f"{path}: cannot be read ({getattr(error, 'strerror', error)}); check the path") from error
     for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         if line.strip():
-            try:
-                yield number, parse_json(line)
-            except ValueError as error:
-                raise AsrlabError(f"{path}:{number}: {error}; correct or remove the line") from error
+            yield number, line
 
 
 def parse_json(data: bytes | str) -> Any:

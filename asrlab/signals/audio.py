@@ -46,12 +46,12 @@ class AudioInfo:
         return self.frames / self.sample_rate
 
 
-def info(path: str | Path) -> AudioInfo:
-    """Header of an audio file. Raises AsrlabError if it is missing, empty or no audio.
+def info(file: str | Path | BinaryIO, name: str | None = None) -> AudioInfo:
+    """Header of an audio file, given as for `load`. Raises AsrlabError if it is missing, empty or no audio.
 
     The length of an MP3 or OGG is counted: their headers say it wrong, or not at all.
     """
-    with _open(path, str(path)) as file:
+    with _open(file, name or str(file)) as file:
         return AudioInfo(file.samplerate, file.channels, file.frames, file.format, file.subtype)
 
 
@@ -186,9 +186,7 @@ def _stamp(file: Path, path: str) -> tuple[int, int]:
     return found.st_size, found.st_mtime_ns
 
 
-def _mp3(
-    file: Path | BinaryIO, opened: soundfile.SoundFile, path: str, key: tuple | None
-) -> soundfile.SoundFile:
+def _mp3(file: Path | BinaryIO, opened: soundfile.SoundFile, path: str, key: tuple | None) -> soundfile.SoundFile:
     """An MP3 with its true length: the library's is a guess where no index frame says how many frames follow."""
     walked = _once(containers.walk_mp3, path, key) if key else containers.walk_mp3(_content(file), path)
     if walked.promised is not None:

@@ -174,7 +174,10 @@ def array(samples: np.ndarray) -> np.ndarray:
 
 
 def vector(samples: np.ndarray, name: str = "samples") -> np.ndarray:
-    """The samples, an array or a tensor, as a float32 array (N,). Raises AsrlabError unless they are floats, finite, one channel and at least one."""
+    """The samples, an array or a tensor, as a float32 array (N,).
+
+    Raises AsrlabError unless they are floats, finite, one channel and at least one.
+    """
     samples = array(samples)
     if samples.ndim != 1 or len(samples) == 0 or not np.issubdtype(samples.dtype, np.floating):
         raise AsrlabError(

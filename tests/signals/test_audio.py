@@ -173,7 +173,7 @@ def test_a_demanded_rate_is_demanded(tmp_path):
         audio.load(tmp_path / "x.wav", 16000, resample=False)
     assert len(audio.load(tmp_path / "x.wav", None, resample=False)) == 800
     for rates in ((0, 8000), (8000, -1)):
-        with pytest.raises(AsrlabError, match="rate=.*: give a number of samples a second"):
+        with pytest.raises(AsrlabError, match=r"rate=.*: give a number of samples a second"):
             audio.resample(noise(10), *rates)
 
 
