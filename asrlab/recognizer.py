@@ -23,6 +23,7 @@ from asrlab.models import Model, ModelOptions
 from asrlab.signals import audio
 from asrlab.signals import inputs as front_ends
 from asrlab.signals.inputs import InputOptions
+from asrlab.signals.segment import SegmentOptions, segment_speech
 from asrlab.text import Tokenizer, lexicon_tokens, tokenizer_from_dict
 
 CONFIG, WEIGHTS, LANGUAGE = "recognizer.json", "model.safetensors", "lm.arpa"
@@ -267,7 +268,7 @@ class Recognizer:
         if whole <= max_seconds:
             return [(0.0, whole)]
         shortest = 2 * self.inputs.sound.window / self.sample_rate
-        found = audio.segment_speech(samples, self.sample_rate, audio.SegmentOptions(max_seconds=max_seconds))
+        found = segment_speech(samples, self.sample_rate, SegmentOptions(max_seconds=max_seconds))
         return [(a, b) for a, b in found if b - a >= shortest]
 
     def save(self, directory: Path | str, half: bool = False) -> None:
