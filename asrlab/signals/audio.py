@@ -4,6 +4,7 @@ In memory a recording is a float32 array (N,) in [-1, 1], mono. Files are read, 
 costs the memory of its samples and little more. A file is read whole or refused by name: see `containers`.
 """
 
+import hashlib
 import io
 import math
 import mmap
@@ -27,6 +28,7 @@ SUFFIXES = {".wav": "WAV", ".flac": "FLAC", ".mp3": "MP3", ".ogg": "OGG"}
 BLOCK = 1 << 18  # frames read at a time: 5 s of 48 kHz
 RATES = (1000, 1_000_000)  # Hz, the least and the most that a recording is believed to have
 ROUNDING = 0.01  # seconds by which a part may exceed its file: durations in manifests are often rounded
+_BITS = {"PCM_S8": 8, "PCM_16": 16, "PCM_24": 24}  # of the samples of a FLAC file
 UNKNOWN_LENGTH = 0x7FFFF000  # programs that write WAV into a pipe claim at least so many bytes (sox; ffmpeg 0xFFFFFFFF)
 
 
@@ -73,7 +75,9 @@ def load(
     path = name or str(file)
     if sample_rate is not None:
         _check_rate("sample_rate", sample_rate)
-    with _open(file, path, whole=True) as file:
+    source = file
+    with _open(file, path) as file:
+        digest = _flac_digest(source, path) if file.format == "FLAC" else None
         rate = sample_rate or file.samplerate
         if file.samplerate != rate and not resample:
             raise AsrlabError(f"{path}: {file.samplerate} Hz, expected {rate} Hz; pass resample=True")
@@ -84,7 +88,7 @@ def load(
             minutes = round(count / file.samplerate / 60)
             raise AsrlabError(f"{path}: {minutes} minutes do not fit into memory; pass start and seconds") from None
         filled = 0
-        for piece in _resampled(_mono_blocks(path, file, first, count), file.samplerate, rate):
+        for piece in _resampled(_mono_blocks(path, file, first, count, digest), file.samplerate, rate):
             if filled + len(piece) > len(samples):
                 samples = np.concatenate([samples[:filled], piece])
             samples[filled : filled + len(piece)] = piece
@@ -140,8 +144,8 @@ def _check_rate(name: str, rate: float) -> None:
         raise AsrlabError(f"{name}={rate!r}: give a number of samples a second, such as 16000")
 
 
-def _open(file: str | Path | BinaryIO, path: str, whole: bool = False) -> soundfile.SoundFile:
-    """The file, opened where its length is known for sure; `whole`: also checked to be one file, for reading it."""
+def _open(file: str | Path | BinaryIO, path: str) -> soundfile.SoundFile:
+    """The file, opened, its length counted where the header is not to be trusted."""
     key = None
     if isinstance(file, (str, Path)):
         file = Path(file)
@@ -155,9 +159,8 @@ def _open(file: str | Path | BinaryIO, path: str, whole: bool = False) -> soundf
             raise AsrlabError(f"{path}: claims {opened.samplerate} Hz, expected {low} to {high}; correct its header")
         if opened.format == "MP3":
             return _mp3(file, opened, path, key)
-        if opened.format == "OGG" or (whole and opened.format == "FLAC"):
-            check = containers.check_ogg if opened.format == "OGG" else containers.check_flac
-            _once(check, path, key) if key else check(_content(file), path)
+        if opened.format == "OGG":
+            _check(containers.check_ogg, file, path, key)
         if opened.frames > 1 << 40:
             raise AsrlabError(f"{path}: its header does not say how long it is; write it to a file, not into a pipe")
     except BaseException:
@@ -188,7 +191,7 @@ def _stamp(file: Path, path: str) -> tuple[int, int]:
 
 def _mp3(file: Path | BinaryIO, opened: soundfile.SoundFile, path: str, key: tuple | None) -> soundfile.SoundFile:
     """An MP3 with its true length: the library's is a guess where no index frame says how many frames follow."""
-    walked = _once(containers.walk_mp3, path, key) if key else containers.walk_mp3(_content(file), path)
+    walked = _check(containers.walk_mp3, file, path, key)
     if walked.promised is not None:
         return opened
     if walked.layer != 3:  # there no index frame exists
@@ -198,6 +201,11 @@ def _mp3(file: Path | BinaryIO, opened: soundfile.SoundFile, path: str, key: tup
     opened.close()
     data = _content(file) if key is None else file.read_bytes()
     return _opened(io.BytesIO(walked.with_index(data)), path)
+
+
+def _check(check, file: Path | BinaryIO, path: str, key: tuple | None):
+    """What `check` finds in a file, of which `key` is path, size and time."""
+    return _once(check, path, key) if key else check(_content(file), path)
 
 
 def _content(file: BinaryIO) -> bytes:
@@ -247,16 +255,29 @@ def _cut_short(file: soundfile.SoundFile) -> bool:
     return False
 
 
-def _mono_blocks(path: str | Path, file: soundfile.SoundFile, first: int, count: int) -> Iterator[np.ndarray]:
-    """The mixed samples from `first` on, a block at a time; raises where the file breaks off or holds NaN."""
-    done = 0
+def _flac_digest(file: str | Path | BinaryIO, path: str) -> bytes:
+    """The MD5 that a FLAC file states of its samples, after a look whether it is one file."""
+    key = (Path(file), *_stamp(Path(file), path)) if isinstance(file, (str, Path)) else None
+    return _check(containers.check_flac, file, path, key)
+
+
+def _mono_blocks(
+    path: str | Path, file: soundfile.SoundFile, first: int, count: int, digest: bytes | None = None
+) -> Iterator[np.ndarray]:
+    """The mixed samples from `first` on, a block at a time; raises where the file breaks off or holds NaN.
+
+    digest  the MD5 that all samples of a FLAC file have, compared when all are read
+    """
+    done, bits = 0, _BITS.get(file.subtype)
+    md5 = hashlib.md5(usedforsecurity=False) if digest and any(digest) and bits and count == file.frames else None
     try:
-        if first:
-            file.seek(first)
+        _go_to(file, first)
         while done < count:
             block = file.read(min(BLOCK, count - done), dtype="float32", always_2d=True)
             if len(block) == 0:
                 break
+            if md5:
+                md5.update(containers.flac_bytes(block, bits))
             mono = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
             if not np.isfinite(mono).all():
                 at = int(np.argmin(np.isfinite(mono)))
@@ -270,6 +291,18 @@ def _mono_blocks(path: str | Path, file: soundfile.SoundFile, first: int, count:
         raise AsrlabError(
             f"{path}: truncated, {first + done} of {file.frames} samples could be read; copy or fetch it again"
         )
+
+    if md5 and md5.digest() != digest:
+        raise AsrlabError(f"{path}: damaged, its samples do not have the MD5 that it states; copy or fetch it again")
+
+
+def _go_to(file: soundfile.SoundFile, first: int) -> None:
+    """Go to a frame. An MP3 is decoded up to there: what it sounds like depends on the frames before."""
+    if file.format != "MP3":
+        file.seek(first)
+        return
+    while first > 0 and (skipped := len(file.read(min(BLOCK, first), dtype="float32"))):
+        first -= skipped
 
 
 def _resampled(blocks: Iterator[np.ndarray], rate: int, new_rate: int) -> Iterator[np.ndarray]:

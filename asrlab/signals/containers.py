@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from mmap import mmap
 from typing import NamedTuple
 
+import numpy as np
+
 from asrlab.core.errors import AsrlabError
 
 Bytes = bytes | bytearray | mmap  # what can be sliced and searched
@@ -95,7 +97,10 @@ def walk_mp3(data: Bytes, name: str) -> Mp3:
             raise AsrlabError(f"{name}: changes its rate or its channels at byte {at}: several files in one; {_REMEDY}")
         if at + frame.length > len(data):
             raise AsrlabError(f"{name}: truncated, its last frame breaks off after {len(data) - at} bytes; {_REMEDY}")
-        before, indexed = frame, _index(data, at, frame)
+        try:
+            before, indexed = frame, _index(data, at, frame)
+        except ValueError:
+            raise AsrlabError(f"{name}: its index frame at byte {at} is damaged; {_REMEDY}") from None
         if indexed is None:
             count += 1
             first = at if first is None else first
@@ -144,11 +149,19 @@ def check_ogg(data: Bytes, name: str) -> None:
         raise AsrlabError(f"{name}: truncated, its last page of OGG is missing; {_REMEDY}")
 
 
-def check_flac(data: Bytes, name: str) -> None:
-    """Raises AsrlabError if a second FLAC file follows the first."""
-    second = _flac_start(data, _flac_start(data, 0) + 1)
+def check_flac(data: Bytes, name: str) -> bytes:
+    """The MD5 of the samples that a FLAC file states (16 zeros: none). Raises AsrlabError if a second file follows."""
+    first = _flac_start(data, 0)
+    second = _flac_start(data, first + 1)
     if second >= 0:
         raise AsrlabError(f"{name}: another FLAC file begins at byte {second}; take them apart, or convert to WAV")
+    return bytes(data[first + 26 : first + 42]) if first >= 0 else bytes(16)
+
+
+def flac_bytes(block: np.ndarray, bits: int) -> bytes:
+    """Samples (N, channels), floats in [-1, 1], as the bytes whose MD5 a FLAC file of so many bits states."""
+    whole = np.rint(block.astype(np.float64) * 2 ** (bits - 1)).astype("<i4")
+    return whole.view(np.uint8).reshape(-1, 4)[:, : bits // 8].tobytes()
 
 
 def _flac_start(data: Bytes, at: int) -> int:
@@ -189,7 +202,10 @@ def _side_information(frame: _Frame) -> int:
 
 
 def _index(data: Bytes, at: int, frame: _Frame) -> int | None:
-    """The number of frames that an index frame promises, 0 if it is one that does not say; None: a frame of sound."""
+    """The number of frames that an index frame promises, 0 if it is one that does not say; None: a frame of sound.
+
+    Raises ValueError for an index that a decoder would play as sound: it knows one by the zeros before its mark.
+    """
     if frame.layer != 3:
         return None
     content = bytes(data[at : at + min(frame.length, 64)])
@@ -197,6 +213,8 @@ def _index(data: Bytes, at: int, frame: _Frame) -> int | None:
         return int.from_bytes(content[50:54], "big")
     for place in (4 + _side_information(frame), 6 + _side_information(frame)):  # behind a checksum
         if content[place : place + 4] in (b"Xing", b"Info"):
+            if any(content[6:place]):
+                raise ValueError("an index frame has no side information")
             has_count = content[place + 7] & 1
             return int.from_bytes(content[place + 8 : place + 12], "big") if has_count else 0
     return None

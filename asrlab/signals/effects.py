@@ -4,6 +4,7 @@ Every function takes samples (N,), floats in [-1, 1] as an array or a tensor, an
 """
 
 import io
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -226,6 +227,8 @@ def write_blocks(
 ) -> None:
     """Encode samples (N,) as `kind` (soundfile's name of a format), a block at a time."""
     options = {} if compression_level is None else {"compression_level": compression_level}
+    if isinstance(target, Path) and os.name == "posix":
+        target = os.fsencode(target)  # a name need not be UTF-8
     with soundfile.SoundFile(target, "w", sample_rate, 1, format=kind, **options) as file:
         for start in range(0, len(samples), BLOCK):
             file.write(samples[start : start + BLOCK])

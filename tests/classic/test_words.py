@@ -38,7 +38,7 @@ def test_every_word_by_every_voice_and_each_its_own_stretch_of_the_file(few):
         (word, voice) for voice in ("en-us+m3", "en-gb+f2") for word in ("one", "two", "red")
     ]
     for before, after in pairwise(few):
-        assert after.start == pytest.approx(before.start + before.seconds)
+        assert after.source().start == pytest.approx(before.source().start + before.seconds)
     for utterance in few:
         samples = utterance.load(16000)
         assert len(samples) == round(utterance.seconds * 16000)

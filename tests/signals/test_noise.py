@@ -16,7 +16,7 @@ ALL = {"kinds": noise.KINDS}
 def speech(batch=6, seed=0):
     """Bursts of tones with long pauses between them, of several lengths; the last has none."""
     rng = np.random.default_rng(seed)
-    lengths = torch.tensor([RATE * 2 - 777 * i for i in range(batch - 1)] + [0])
+    lengths = torch.tensor([RATE * 2 - 777 * (i % 20) for i in range(batch - 1)] + [0])
     waveforms = torch.zeros(batch, RATE * 2)
     for row, length in enumerate(lengths.tolist()):
         t = np.arange(length) / RATE

@@ -105,6 +105,14 @@ def test_the_same_seed_gives_the_same_weights_and_another_others(corpus, tmp_pat
     assert not equal(first, run(toy.recipe(toy.CHANCE, epochs=2, seed=2), tmp_path / "c", corpus))
 
 
+def test_noise_is_heard_in_training_and_no_share_of_it_changes_nothing(corpus, tmp_path):
+    plain = run(toy.recipe(epochs=1), tmp_path / "plain", corpus)
+    none = run(toy.recipe(epochs=1, noise={"kinds": ["babble"], "share": 0.0}), tmp_path / "none", corpus)
+    noisy = run(toy.recipe(epochs=1, noise={"kinds": ["babble"], "share": 1.0}), tmp_path / "noisy", corpus)
+    assert equal(plain, none)
+    assert not equal(plain, noisy)
+
+
 def test_workers_and_memory_change_nothing(corpus, tmp_path):
     found = [
         run(toy.recipe(toy.CHANCE, epochs=1, workers=workers, keep_audio=keep), tmp_path / f"{workers}{keep}", corpus)
