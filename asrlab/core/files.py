@@ -14,6 +14,8 @@ from typing import Any
 
 from asrlab.core.errors import AsrlabError
 
+MOST_BYTES = 2**30  # of a file that is read at once
+KINDS = {stat.S_ISDIR: "a folder", stat.S_ISFIFO: "a pipe", stat.S_ISCHR: "a device", stat.S_ISSOCK: "a socket"}
 STALE_SECONDS = 3600.0  # a half-written file this old belongs to a program that was killed
 
 
@@ -65,6 +67,38 @@ def regular_file(path: Path | str) -> os.stat_result:
         kind = next((name for is_kind, name in kinds if is_kind(found.st_mode)), "a device")
         raise AsrlabError(f"{path}: is {kind}; give a regular file")
     return found
+def check_place(path: Path | str) -> None:
+    """Raise AsrlabError now if `write_whole` could not write there, before the work whose result is to be written."""
+    path = Path(path)
+    if os.path.exists(path):
+        write_whole(path, read_whole(path))
+    else:
+        write_whole(path, "").unlink()
+
+
+def shown(text: object) -> str:
+    """A text for one line of a terminal: what would move the cursor or end the line is written as \\x1b or \\n."""
+    return "".join(c if c.isprintable() or c == "\u3000" else c.encode("unicode_escape").decode() for c in str(text))
+
+
+def read_whole(path: Path | str, most: int = MOST_BYTES, remedy: str = "; check the path") -> bytes:
+    """The content of a regular file. Raises AsrlabError naming the file if there is none, or if it has more bytes.
+
+    A device or a pipe is refused before it is opened: reading one may never end.
+    """
+    path = Path(path)
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            kind = next((name for test, name in KINDS.items() if test(status.st_mode)), "a special file")
+            raise AsrlabError(f"{path}: {kind}, expected a file{remedy}")
+        if status.st_size > most:
+            raise AsrlabError(f"{path}: {status.st_size:,} bytes, at most {most:,} are read{remedy}")
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        if isinstance(error, AsrlabError):
+            raise
+        raise AsrlabError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}){remedy}") from error
 
 
 def read_json_lines(path: Path | str) -> Iterator[tuple[int, Any]]:
@@ -81,12 +115,7 @@ def numbered_lines(path: Path | str) -> Iterator[tuple[int, bytes]]:
 
     Lines end at a line feed alone: a text may hold any other character that Unicode calls a line's end.
     """
-    path = Path(path)
-    regular_file(path)
-    try:
-        data = path.read_bytes()
-    except (OSError, ValueError) as error:
-        raise AsrlabError(f"{path}: cannot be read ({getattr(error, 'strerror', error)}); check the path") from error
+    data = read_whole(path)
     for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         if line.strip():
             yield number, line

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from asrlab.core.compiled import compiled
+from asrlab.core.config import Count, Options, Positive, Share
 from asrlab.core.errors import AsrlabError
 from asrlab.decode.forced import align, timed_words
 from asrlab.decode.hypothesis import WORD_MARK, Hypothesis, Word, check_log_probs, marks_words, split_words
@@ -23,22 +24,14 @@ SLACK = 5.0  # nats by which an unfinished text may lag behind the best finished
 
 
 @dataclass(frozen=True)
-class AttentionOptions:
+class AttentionOptions(Options):
     """How an `AttentionBeam` searches; all scores in nats."""
 
-    beam: int = 8  # texts pursued at a time
-    ctc_weight: float = 0.3  # share of CTC in the score, where its log-probabilities are given
+    beam: Count = 8  # texts pursued at a time
+    ctc_weight: Share = 0.3  # share of CTC in the score, where its log-probabilities are given
     length_bonus: float = 0.3  # added for each token: without it short texts win, since every token costs
-    tokens_per_frame: float = 1.0  # longest text, in tokens for each encoded frame: a guard against endless loops
-    nbest: int = 1  # hypotheses returned, at most
-
-    def __post_init__(self):
-        if self.beam < 1 or self.nbest < 1:
-            raise AsrlabError(f"beam={self.beam}, nbest={self.nbest}: pass 1 or more")
-        if not 0 <= self.ctc_weight <= 1:
-            raise AsrlabError(f"ctc_weight={self.ctc_weight}: pass a share from 0 to 1")
-        if not self.tokens_per_frame > 0:
-            raise AsrlabError(f"tokens_per_frame={self.tokens_per_frame}: pass a number above 0")
+    tokens_per_frame: Positive = 1.0  # longest text, in tokens for each encoded frame: a guard against endless loops
+    nbest: Count = 1  # hypotheses returned, at most
 
 
 @dataclass

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from asrlab.core.config import Count, NotNegative, Options, Positive, Threshold
 from asrlab.core.errors import AsrlabError
 from asrlab.decode.forced import align, timed_words
 from asrlab.decode.frames import select_frames
@@ -25,37 +26,23 @@ from asrlab.language.automaton import Language
 
 LOWEST_AHEAD = -300.0  # nats; a look-ahead must be undone, so it cannot be -inf
 
-MOST = 1_000_000  # prefixes, tokens, hypotheses
+MOST = 10_000  # prefixes, tokens, hypotheses
 
 
 @dataclass(frozen=True)
-class BeamOptions:
+class BeamOptions(Options):
     """How a `BeamDecoder` searches; all scores in nats."""
 
-    beam: int = 16  # prefixes kept after each frame
-    lm_weight: float = 0.8  # factor on the language model's log-probabilities, for who makes `BeamDecoder.language`
+    beam: Count = 16  # prefixes kept after each frame
+    lm_weight: NotNegative = 0.8  # factor on the language model's log-probabilities, by who makes the languages
     word_bonus: float = 0.0  # added for each word: above 0 more, shorter words
-    unknown_penalty: float = 5.0  # taken off for each word that no language with a whole vocabulary knows, as an n-gram
-    token_threshold: float = 10.0  # tokens further below a frame's best are not tried
-    max_tokens: int = 64  # nor more than so many a frame
-    beam_threshold: float = 20.0  # prefixes further below the best are dropped
-    blank_threshold: float = 0.9995  # frames whose blank is at least so probable are passed over, a run of them as one
-    nbest: int = 1  # hypotheses returned, at most
+    unknown_penalty: float = 5.0  # taken off for each word that no whole vocabulary has
+    token_threshold: Threshold = 10.0  # tokens further below a frame's best are not tried
+    max_tokens: Count = 64  # nor more than so many a frame
+    beam_threshold: Threshold = 20.0  # prefixes further below the best are dropped
+    blank_threshold: Positive = 0.9995  # frames whose blank is at least so probable are passed, a run of them as one
+    nbest: Count = 1  # hypotheses returned, at most
     times: bool = True  # align each hypothesis, for its words' times and confidences; without, `words` is empty
-
-    def __post_init__(self):
-        for name in ("beam", "max_tokens", "nbest"):
-            value = getattr(self, name)
-            if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or not 1 <= value <= MOST:
-                raise AsrlabError(f"{name}={value!r}: pass an integer of 1..{MOST}")
-        for name in ("lm_weight", "token_threshold", "beam_threshold"):
-            if not getattr(self, name) >= 0:
-                raise AsrlabError(f"{name}={getattr(self, name)!r}: pass 0 or more")
-        for name in ("lm_weight", "word_bonus", "unknown_penalty"):
-            if not np.isfinite(getattr(self, name)):
-                raise AsrlabError(f"{name}={getattr(self, name)!r}: pass a finite number")
-        if not self.blank_threshold > 0:
-            raise AsrlabError(f"blank_threshold={self.blank_threshold!r}: pass a probability above 0 (above 1: never)")
 
 
 def widened(options: BeamOptions) -> Iterator[BeamOptions]:

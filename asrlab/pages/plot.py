@@ -161,7 +161,7 @@ def alignment(
     with style():
         ax = _axes(ax, min(8.0, 0.9 + 0.22 * U))
         ax.imshow(weights, cmap=_fading(SENSE), vmin=0, vmax=1, extent=(0, T * hop_seconds, U - 0.5, -0.5))
-        ax.set_yticks(range(U), labels)
+        ax.set_yticks(range(U), list(map(_plain, labels)))
         ax.tick_params(axis="y", length=0)
         ax.set(xlabel="time, s")
         _write_words(ax, words)
@@ -188,17 +188,23 @@ def posteriors(
     if probabilities.min() < 0 or probabilities.max() > 1 + 1e-4:
         low, high = probabilities.min(), probabilities.max()
         raise AsrlabError(f"probabilities from {low:.3g} to {high:.3g}; pass numbers from 0 to 1, exp(log_probs)")
-    times = (np.arange(T) + 0.5) * hop_seconds
+    times, named = (np.arange(T) + 0.5) * hop_seconds, list(map(_plain, tokens))
     with style():
         ax = _axes(ax, 2.2)
         shown = [k for k in range(V) if k != blank and probabilities[:, k].max() >= threshold]
         for i, k in enumerate(shown):
             colour, peak = COLOURS[i % len(COLOURS)], int(probabilities[:, k].argmax())
-            ax.plot(times, probabilities[:, k], color=colour, linestyle="-", label=tokens[k])
+            ax.plot(times, probabilities[:, k], color=colour, linestyle="-", label=named[k])
             ax.annotate(
-                tokens[k], (times[peak], probabilities[peak, k]), (0, 3), textcoords="offset points", ha="center"
+                _plain(tokens[k]),
+                (times[peak], probabilities[peak, k]),
+                (0, 3),
+                textcoords="offset points",
+                ha="center",
             )
-        ax.plot(times, probabilities[:, blank], color=FOREGROUND, linestyle=":", linewidth=1.2, label=tokens[blank])
+        ax.plot(
+            times, probabilities[:, blank], color=FOREGROUND, linestyle=":", linewidth=1.2, label=_plain(tokens[blank])
+        )
         ax.set(xlabel="time, s", ylabel="probability", xlim=(0, T * hop_seconds), ylim=(0, 1.15), yticks=(0, 0.5, 1))
         _write_words(ax, words)
     return ax
@@ -217,7 +223,7 @@ def confusion(
     counts = _array(counts, 2, "counts")
     if labels is None or counts.shape != (len(labels), len(labels)):
         raise AsrlabError(f"counts of shape {counts.shape} and {len(labels or ())} labels; pass (K, K) and K labels")
-    K = len(labels)
+    K, labels = len(labels), list(map(_plain, labels))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     with style():
         ax = _axes(ax, min(7.0, 1.4 + 0.4 * K), min(WIDTH, 2.2 + 0.45 * K))
@@ -232,7 +238,7 @@ def confusion(
         for i, j in np.argwhere(counts > 0) if K <= 30 else ():
             cell = image.cmap(image.norm(shares[i, j]))[:3]
             ink = max(("#000000", "#ffffff"), key=lambda text: contrast(text, cell))
-            ax.text(j, i, f"{counts[i, j]:g}", ha="center", va="center", color=ink, fontsize=9)
+            ax.text(j, i, f"{counts[i, j]:.12g}", ha="center", va="center", color=ink, fontsize=9)
     return ax
 
 
@@ -295,17 +301,17 @@ def bars(
             places = np.array([groups.index(group) for group in values]) + (k - (len(series) - 1) / 2) * width
             heights, low, high = factor * np.array([_interval(value) for value in values.values()]).T
             look = {"color": COLOURS[k % len(COLOURS)], "hatch": HATCHES[k % len(HATCHES)], "edgecolor": "#ffffff66"}
-            (ax.barh if sideways else ax.bar)(places, heights, 0.92 * width, label=name, **look)
+            (ax.barh if sideways else ax.bar)(places, heights, 0.92 * width, label=_plain(name), **look)
             if np.any(high > low):
                 spread = np.maximum([heights - low, high - heights], 0)
                 ends = (heights, places, None, spread) if sideways else (places, heights, spread)
                 ax.errorbar(*ends, fmt="none", ecolor=FOREGROUND, elinewidth=1.4, capsize=3)
         if sideways:
-            ax.set_yticks(range(len(groups)), groups)
+            ax.set_yticks(range(len(groups)), [_plain(group) for group in groups])
             ax.invert_yaxis()
             ax.set(xlabel=label, xlim=(0, None))
         else:
-            ax.set_xticks(range(len(groups)), groups)
+            ax.set_xticks(range(len(groups)), [_plain(group) for group in groups])
             ax.set(ylabel=label, ylim=(0, None))
         ax.grid(axis="x" if sideways else "y")
         ax.set_axisbelow(True)
@@ -422,7 +428,9 @@ def _svg(figure: Figure, alt: str) -> str:
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
     svg = re.sub(re.escape(FOREGROUND), "currentColor", svg, flags=re.IGNORECASE)
-    svg = re.sub(r"(\d\.\d\d)\d+", r"\1", svg)  # a hundredth of a point is enough
+    svg = re.sub(
+        r"<[^>]*>", lambda tag: re.sub(r"(\d\.\d\d)\d+", r"\1", tag[0]), svg
+    )  # a hundredth of a point is enough
     # Ids of two figures on one page must not meet.
     key = "f" + hashlib.sha256(svg.encode()).hexdigest()[:10]
     svg = re.sub(r'\bid="([^"]+)"', rf'id="{key}-\1"', svg)
@@ -467,6 +475,11 @@ def _array(values: object, dimensions: int, name: str) -> np.ndarray:
     return values
 
 
+def _plain(label: object) -> str:
+    """A label as it is: between two dollars Matplotlib would read a formula, and raise if it is none."""
+    return str(label).replace("$", r"\$")
+
+
 def _fading(colour: str) -> LinearSegmentedColormap:
     """From nothing at 0 to the colour at 1, so that the page shows where nothing is."""
     rgb = to_rgb(colour)
@@ -479,7 +492,7 @@ def _write_words(ax: Axes, words: Sequence) -> None:
         for edge in (word.start, word.end):
             ax.axvline(edge, color=FOREGROUND, linestyle=":", linewidth=0.8)
         middle = (word.start + word.end) / 2
-        ax.text(middle, 1.02, word.text, transform=ax.get_xaxis_transform(), ha="center", va="bottom")
+        ax.text(middle, 1.02, _plain(word.text), transform=ax.get_xaxis_transform(), ha="center", va="bottom")
 
 
 def _matrix(confusions: Sequence, limit: int) -> tuple[np.ndarray, list[str]]:

@@ -48,5 +48,5 @@ def test_frames_of_one_clock_in_ticks_of_another(lengths, hop, clock, expected):
 
 
 def test_a_kind_that_is_none():
-    with pytest.raises(AsrlabError, match="fusion kind='magic': choose one of concat"):
+    with pytest.raises(AsrlabError, match="kind='magic': give one of concat"):
         FusionOptions("magic")

@@ -17,7 +17,8 @@ from asrlab.scoring import receipt
 from asrlab.signals.inputs import InputOptions
 from asrlab.text import CharTokenizer
 from asrlab.training.checkpoint import CHECKPOINT
-from asrlab.training.loop import LOG, learning_rate
+from asrlab.training.directory import LOG
+from asrlab.training.loop import learning_rate
 
 
 @pytest.fixture

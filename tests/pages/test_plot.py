@@ -317,3 +317,15 @@ def test_names_of_groups_do_not_run_into_each_other_on_a_phone():
     assert ax.get_xticklabels()[0].get_rotation() == 0
     plot.picture(ax, "Bars")
     assert {label.get_rotation() for label in ax.get_xticklabels()} == {40}
+
+
+def test_labels_are_shown_as_they_are():
+    """No digit is lost, and what looks like a formula is none."""
+    ax = plot.bars({"1.23456": {r"$\bad$": 0.1, "$5": 0.2, "9.87654": 0.3}, "$x_$": {"$5": 0.1}})
+    shown = plot.picture(ax, "bars").html
+    for label in ("1.23456", r"$\bad$", "$5", "9.87654", "$x_$"):
+        assert f">{label}<" in shown
+    words = [SimpleNamespace(text="$", start=0.1, end=0.3), SimpleNamespace(text="$", start=0.4, end=0.6)]
+    assert (
+        plot.picture(plot.alignment(np.eye(2), ["$a", "b$"], 0.5, words), "alignment").html.count(">$<") == 4
+    )  # for a wide page and for a phone

@@ -59,7 +59,7 @@ def test_lips_lose_light_and_contrast_and_keep_the_rest():
 def test_what_does_not_fit_is_told():
     with pytest.raises(AsrlabError, match=r"pictures of lips \(1, 3, 5, 6\): expected \(B, N, 4, 6\)"):
         LipsFrontEnd(LipsOptions(4, 6))(torch.zeros(1, 3, 5, 6), torch.tensor([3]))
-    with pytest.raises(AsrlabError, match="lips rate=0: give a positive number"):
+    with pytest.raises(AsrlabError, match="rate=0: give above 0"):
         LipsOptions(rate=0)
     sound = Stream(torch.zeros(1, 4000), torch.tensor([4000]))
     with pytest.raises(AsrlabError, match="inputs sound: there is no lips; give it, with length 0 if absent"):

@@ -130,7 +130,7 @@ def test_settings_become_a_recipe_and_impossible_ones_are_refused():
     assert recipe_of(LabSettings(augmentation="none")).spec_augment.time_masks == 0
     with pytest.raises(AsrlabError, match="size='huge'"):
         LabSettings(size="huge")
-    with pytest.raises(AsrlabError, match="encoder kind='rnn'"):
+    with pytest.raises(AsrlabError, match="kind='rnn': give one of"):
         recipe_of(LabSettings(encoder="rnn"))
 
 
