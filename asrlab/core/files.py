@@ -52,21 +52,22 @@ def write_whole(path: Path | str, content: bytes | str | Callable[[Path], object
     return path
 
 
-def regular_file(path: Path | str) -> os.stat_result:
+def regular_file(path: Path | str, remedy: str = "; check the path") -> os.stat_result:
     """What the system knows of a regular file. Raises AsrlabError naming it if it is missing, may not be looked at, or
     is a folder, a pipe or a device: to open one of those can take for ever.
     """
     try:
         found = os.stat(path)
     except FileNotFoundError:
-        raise AsrlabError(f"{path}: no such file; check the path") from None
+        raise AsrlabError(f"{path}: no such file{remedy}") from None
     except (OSError, ValueError) as error:  # ValueError: a null byte, or letters that no file name can have
-        raise AsrlabError(f"{path}: cannot be read ({getattr(error, 'strerror', error)}); check the path") from error
+        raise AsrlabError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}){remedy}") from error
     if not stat.S_ISREG(found.st_mode):
-        kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
-        kind = next((name for is_kind, name in kinds if is_kind(found.st_mode)), "a device")
-        raise AsrlabError(f"{path}: is {kind}; give a regular file")
+        kind = next((name for test, name in KINDS.items() if test(found.st_mode)), "a special file")
+        raise AsrlabError(f"{path}: is {kind}, expected a file{remedy}")
     return found
+
+
 def check_place(path: Path | str) -> None:
     """Raise AsrlabError now if `write_whole` could not write there, before the work whose result is to be written."""
     path = Path(path)
@@ -86,19 +87,13 @@ def read_whole(path: Path | str, most: int = MOST_BYTES, remedy: str = "; check 
 
     A device or a pipe is refused before it is opened: reading one may never end.
     """
-    path = Path(path)
+    size = regular_file(path, remedy).st_size
+    if size > most:
+        raise AsrlabError(f"{path}: {size:,} bytes, at most {most:,} are read{remedy}")
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            kind = next((name for test, name in KINDS.items() if test(status.st_mode)), "a special file")
-            raise AsrlabError(f"{path}: {kind}, expected a file{remedy}")
-        if status.st_size > most:
-            raise AsrlabError(f"{path}: {status.st_size:,} bytes, at most {most:,} are read{remedy}")
-        return path.read_bytes()
-    except (OSError, ValueError) as error:
-        if isinstance(error, AsrlabError):
-            raise
-        raise AsrlabError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}){remedy}") from error
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise AsrlabError(f"{path}: cannot be read ({error.strerror or error}){remedy}") from error
 
 
 def read_json_lines(path: Path | str) -> Iterator[tuple[int, Any]]:
