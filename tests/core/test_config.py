@@ -177,7 +177,9 @@ class Holder(config.Options):
         ("step", True, "step=True: give one of 1, 2"),
         ("free", math.inf, "free=inf: give a finite number"),
         ("free", 10**400, r"free=10{59}\.\.\. \(401 characters\): give a finite number"),
-        ("whole", 10**5000, "whole=a number of thousands of digits: give a whole number, a finite number"),
+        pytest.param(
+            "whole", 10**5000, "whole=a number of thousands of digits: give a whole number, a finite number", id="huge"
+        ),
         ("name", 3, "name=3: give a text"),
         ("flag", 1, "flag=1: give true or false"),
         ("many", (0.5, 2.0), r"many=\(0.5, 2.0\): give 0 to 1"),
