@@ -19,7 +19,7 @@ from asrlab.scoring import receipt, score
 from asrlab.signals import audio
 from asrlab.training import recipe
 
-COMMANDS = ("prepare", "train", "decode", "score", "transcribe", "bench")
+COMMANDS = ("prepare", "train", "decode", "score", "transcribe", "grade", "release", "bench")
 
 
 @pytest.fixture(scope="module")

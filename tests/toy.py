@@ -30,6 +30,7 @@ SPELLER = {"dim": 24, "attention_dim": 16, "location_channels": 4, "location_ker
 BOTH = {"model": {"decoder": SPELLER}, "objectives": {"ctc": 0.5, "attention": 0.5}}  # heads
 ATTENTION = {"model": {"ctc": False, "decoder": SPELLER}, "objectives": {"attention": 1.0}}
 CHANCE = {  # every kind of chance that a recipe has
+    "noise": {"kinds": ["white", "pink", "babble"], "share": 0.5},
     "spec_augment": {"time_masks": 2, "freq_masks": 1, "freq_width": 6},
     "model": {"branches": {"sound": {"dropout": 0.2, "layer_drop": 0.3}}},
     "speeds": [0.9, 1.0, 1.1],

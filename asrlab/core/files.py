@@ -52,6 +52,22 @@ def write_whole(path: Path | str, content: bytes | str | Callable[[Path], object
     return path
 
 
+def regular_file(path: Path | str, remedy: str = "; check the path") -> os.stat_result:
+    """What the system knows of a regular file. Raises AsrlabError naming it if it is missing, may not be looked at, or
+    is a folder, a pipe or a device: to open one of those can take for ever.
+    """
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        raise AsrlabError(f"{path}: no such file{remedy}") from None
+    except (OSError, ValueError) as error:  # ValueError: a null byte, or letters that no file name can have
+        raise AsrlabError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}){remedy}") from error
+    if not stat.S_ISREG(found.st_mode):
+        kind = next((name for test, name in KINDS.items() if test(found.st_mode)), "a special file")
+        raise AsrlabError(f"{path}: is {kind}, expected a file{remedy}")
+    return found
+
+
 def check_place(path: Path | str) -> None:
     """Raise AsrlabError now if `write_whole` could not write there, before the work whose result is to be written."""
     path = Path(path)
@@ -71,33 +87,33 @@ def read_whole(path: Path | str, most: int = MOST_BYTES, remedy: str = "; check 
 
     A device or a pipe is refused before it is opened: reading one may never end.
     """
-    path = Path(path)
+    size = regular_file(path, remedy).st_size
+    if size > most:
+        raise AsrlabError(f"{path}: {size:,} bytes, at most {most:,} are read{remedy}")
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            kind = next((name for test, name in KINDS.items() if test(status.st_mode)), "a special file")
-            raise AsrlabError(f"{path}: {kind}, expected a file{remedy}")
-        if status.st_size > most:
-            raise AsrlabError(f"{path}: {status.st_size:,} bytes, at most {most:,} are read{remedy}")
-        return path.read_bytes()
-    except (OSError, ValueError) as error:
-        if isinstance(error, AsrlabError):
-            raise
-        raise AsrlabError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}){remedy}") from error
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise AsrlabError(f"{path}: cannot be read ({error.strerror or error}){remedy}") from error
 
 
 def read_json_lines(path: Path | str) -> Iterator[tuple[int, Any]]:
-    """(line number from 1, value) of every line that is not empty. Raises AsrlabError naming file and line.
+    """(line number from 1, value) of every line that is not empty. Raises AsrlabError naming file and line."""
+    for number, line in numbered_lines(path):
+        try:
+            yield number, parse_json(line)
+        except ValueError as error:
+            raise AsrlabError(f"{path}:{number}: {error}; correct or remove the line") from error
+
+
+def numbered_lines(path: Path | str) -> Iterator[tuple[int, bytes]]:
+    """(line number from 1, its bytes) of every line that is not empty. Raises AsrlabError if there is no such file.
 
     Lines end at a line feed alone: a text may hold any other character that Unicode calls a line's end.
     """
     data = read_whole(path)
     for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         if line.strip():
-            try:
-                yield number, parse_json(line)
-            except ValueError as error:
-                raise AsrlabError(f"{path}:{number}: {error}; correct or remove the line") from error
+            yield number, line
 
 
 def parse_json(data: bytes | str) -> Any:

@@ -17,6 +17,7 @@ from asrlab.models import ModelOptions
 from asrlab.recognizer import SEARCHES
 from asrlab.signals.augment import SpecAugmentOptions
 from asrlab.signals.inputs import InputOptions
+from asrlab.signals.noise import NoiseOptions
 from asrlab.training import objectives
 
 Speed = Annotated[float, Between(0.1, 10)]
@@ -38,6 +39,7 @@ class Recipe(Options):
     tokenizer: Literal["char", "char-initial", "word", "subword", "phone"] = "char"  # -initial: a word's first marked
     subwords: Annotated[int, Between(2, 1_000_000)] = 100  # how many tokens a subword tokenizer has
     inputs: InputOptions = field(default_factory=InputOptions)
+    noise: NoiseOptions = field(default_factory=NoiseOptions)
     spec_augment: SpecAugmentOptions = field(default_factory=SpecAugmentOptions)
     model: ModelOptions = field(default_factory=ModelOptions)
     objectives: dict[str, NotNegative] = field(default_factory=lambda: {"ctc": 1.0})  # what is learned: name -> weight

@@ -100,7 +100,7 @@ def test_mistakes_name_file_key_and_value(tmp_path, text, message):
 def test_files_that_are_none(tmp_path):
     with pytest.raises(AsrlabError, match=rf"{tmp_path}/no.yaml: cannot be read \(No such file"):
         config.load_yaml(Outer, tmp_path / "no.yaml")
-    with pytest.raises(AsrlabError, match="a folder, expected a file"):
+    with pytest.raises(AsrlabError, match="is a folder, expected a file"):
         config.load_json(Outer, tmp_path)
     path = tmp_path / "binary"
     path.write_bytes(b"\xff\xfe\x00\x01")
@@ -240,9 +240,9 @@ def test_json_that_is_deep_or_no_file(tmp_path):
     with pytest.raises(AsrlabError, match=r"o\.json: not a JSON file"):
         config.load_json(Outer, tmp_path / "o.json")
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(AsrlabError, match="pipe: a pipe, expected a file; check the path"):
+    with pytest.raises(AsrlabError, match="pipe: is a pipe, expected a file; check the path"):
         config.load_json(Outer, tmp_path / "pipe")
-    with pytest.raises(AsrlabError, match="null: a device, expected a file"):
+    with pytest.raises(AsrlabError, match="null: is a device, expected a file"):
         config.load_yaml(Outer, os.devnull)
 
 

@@ -26,6 +26,7 @@ from asrlab.scoring import receipt
 from asrlab.scoring.evaluate import dev_metrics, evaluate
 from asrlab.training import loop as training
 from asrlab.training import objectives
+from asrlab.training.checkpoint import CHECKPOINT
 from asrlab.training.loop import (
     TrainingError,
     diagnose,
@@ -104,6 +105,14 @@ def test_the_same_seed_gives_the_same_weights_and_another_others(corpus, tmp_pat
     assert not equal(first, run(toy.recipe(toy.CHANCE, epochs=2, seed=2), tmp_path / "c", corpus))
 
 
+def test_noise_is_heard_in_training_and_no_share_of_it_changes_nothing(corpus, tmp_path):
+    plain = run(toy.recipe(epochs=1), tmp_path / "plain", corpus)
+    none = run(toy.recipe(epochs=1, noise={"kinds": ["babble"], "share": 0.0}), tmp_path / "none", corpus)
+    noisy = run(toy.recipe(epochs=1, noise={"kinds": ["babble"], "share": 1.0}), tmp_path / "noisy", corpus)
+    assert equal(plain, none)
+    assert not equal(plain, noisy)
+
+
 def test_workers_and_memory_change_nothing(corpus, tmp_path):
     found = [
         run(toy.recipe(toy.CHANCE, epochs=1, workers=workers, keep_audio=keep), tmp_path / f"{workers}{keep}", corpus)
@@ -164,9 +173,10 @@ def test_a_full_disk_costs_one_epoch_and_says_so(corpus, tmp_path, monkeypatch):
     write, count = Path.write_bytes, []
 
     def full(path, data):
-        count.append(path)
-        write(path, data[: len(data) // 2 if len(count) == 2 else None])
-        if len(count) == 2:
+        count.extend([path] if CHECKPOINT in path.name else [])
+        second = CHECKPOINT in path.name and len(count) == 2
+        write(path, data[: len(data) // 2 if second else None])
+        if second:
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)

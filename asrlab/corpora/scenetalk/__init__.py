@@ -136,7 +136,7 @@ def _read(folder: Path) -> Corpus:
             if hashlib.sha256(data).hexdigest() != digests[split]:
                 raise ValueError(f"{split}.jsonl has been changed")
             splits[split] = tuple(_utterance(folder, json.loads(line)) for line in data.splitlines())
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise AsrlabError(f"{folder}: is not as it was made ({error}); delete the folder, it is made anew") from error
     return Corpus("scenetalk", splits, SAMPLE_RATE, LEXICON)
 
