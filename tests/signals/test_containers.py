@@ -115,10 +115,16 @@ def test_a_damaged_page_of_ogg_is_named(whole):
         damaged[at] ^= 0x10
         with pytest.raises(AsrlabError, match=r"x\.bin: .*(damaged|malformed)"):
             load(bytes(damaged))
-    with pytest.raises(AsrlabError, match="missing"):
-        load(whole["OGG"][: pages[-2]] + whole["OGG"][pages[-1] :])
-    with pytest.raises(AsrlabError, match="truncated"):
-        load(whole["OGG"][: pages[-1]])
+        with pytest.raises(AsrlabError, match=r"x: the page of OGG at byte \d+ is damaged"):
+            containers.check_ogg(bytes(damaged), "x")
+    for cut, message in (
+        (whole["OGG"][: pages[-2]] + whole["OGG"][pages[-1] :], "a page of OGG is missing before byte"),
+        (whole["OGG"][: pages[-1]], "truncated, its last page of OGG is missing"),
+    ):
+        with pytest.raises(AsrlabError, match=r"x\.bin: "):
+            load(cut)
+        with pytest.raises(AsrlabError, match=message):
+            containers.check_ogg(cut, "x")
 
 
 @settings(max_examples=50, deadline=None)
