@@ -8,10 +8,11 @@ RUN := .venv/bin/python
 endif
 PORT ?= 8000
 
-.PHONY: help environment book test site lab serve bench clean
+.PHONY: help environment book pdf test site lab serve bench clean
 
 help:
 	@echo "make book   build the book, every notebook executed, and say where it is"
+	@echo "make pdf    the built book as one PDF (needs Chromium)"
 	@echo "make test   run the tests of the package"
 	@echo "make lab    open the chapters as notebooks in JupyterLab"
 	@echo "make serve  show the built book at http://localhost:$(PORT)"
@@ -25,6 +26,10 @@ environment:
 book: environment
 	@$(RUN) book/build.py
 
+pdf: environment
+	@test -f _build/html/index.html || $(RUN) book/build.py
+	@$(RUN) book/tools/pdf.py
+
 test: environment
 	@$(RUN) -m pytest -m "not site"
 
@@ -37,7 +42,7 @@ lab: environment
 serve: environment
 	@test -f _build/html/index.html || $(RUN) book/build.py
 	@echo "The book is at http://localhost:$(PORT) (stop with Ctrl-C)"
-	@$(RUN) -m http.server --directory _build/html $(PORT)
+	@$(RUN) -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
 bench: environment
 	@$(RUN) -m benchmarks

@@ -1,6 +1,8 @@
-"""The command line: `asrlab prepare | train | decode | score | transcribe | bench`."""
+"""The command line: `asrlab prepare | train | decode | score | transcribe | grade | release | bench`."""
 
 import argparse
+import contextlib
+import io
 import json
 import os
 import shlex
@@ -10,25 +12,56 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from asrlab.core.config import brief
 from asrlab.core.errors import AsrlabError
+from asrlab.core.files import check_place, json_lines, read_json_lines, shown, write_whole
 
 DESCRIPTION = "A readable speech recogniser: fetch a corpus, train on it, decode, score, transcribe."
 
+GRADE_FILES = {  # option of `asrlab grade` -> what it writes
+    "json": "all of it, the seed included",
+    "junit": "JUnit XML for a build server",
+    "html": "a page for the learner, with the figures",
+    "gradescope": "results.json of a Gradescope autograder",
+    "progress": "what the book's pages import to show what is done",
+}
+REPORTS = {**{name: name for name in GRADE_FILES}, "json": "to_json"}  # the function of asrlab.grading.report
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status: 0, 1 after an error that was told, 130 after an interruption."""
+    """Run the command line; returns the exit status: 0, 1 after an error that was told, 130 after an interruption.
+
+    `asrlab grade` returns 3 for a notebook that lacks points.
+    """
+    for stream in (sys.stdout, sys.stderr):  # a terminal that knows ASCII alone shows the rest as \u escapes
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     options = parse(arguments)
     try:
-        options.run(options)
+        status = options.run(options) or 0
+        sys.stdout.flush()
+        return status
     except AsrlabError as error:
-        print(f"asrlab {options.command}: {error}", file=sys.stderr)
+        print(f"asrlab {options.command}: {_told(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"asrlab {options.command}: interrupted; the same command goes on where it can", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output, `head` say, has seen enough
         sys.stderr.close()
+    except OSError as error:  # a full device, a name that is too long, a folder that may not be entered
+        where = f"{shown(error.filename)}: " if error.filename else ""
+        reason = error.strerror or str(error)
+        print(f"asrlab {options.command}: {where}{reason}; make room, or choose another place", file=sys.stderr)
+        with contextlib.suppress(OSError):
+            sys.stdout.close()  # or Python would complain a second time
+        return 1
     return 0
+
+
+def _told(error: Exception | str) -> str:
+    """A message as a terminal may show it: its lines, and no control characters of a file's name in them."""
+    return "\n".join(map(shown, str(error).split("\n")))
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -77,10 +110,10 @@ def make_parser() -> argparse.ArgumentParser:
     sub.add_argument("--quiet", action="store_true", help="no progress bars")
 
     sub = command("decode", decode, "decode a split of a corpus with a trained recogniser")
-    sub.add_argument("model", type=Path, help="directory that `asrlab train` wrote")
+    sub.add_argument("model", type=Path, help="directory that `asrlab train` wrote, or the name of a packaged one")
     sub.add_argument("--corpus", help="corpus by name (default: the one of the recipe), or a manifest or folder")
     sub.add_argument("--split", default="test", help="which part of it (default: test)")
-    sub.add_argument("--out", type=Path, help="write id and text of each utterance here, as JSON lines")
+    sub.add_argument("--out", type=Path, help="write what its own search heard here, as JSON lines of id and text")
 
     sub = command(
         "score", score, "word and character errors of a JSON lines file; capitals and punctuation do not count"
@@ -92,8 +125,26 @@ def make_parser() -> argparse.ArgumentParser:
 
     sub = command("transcribe", transcribe, "write down what is said in sound files")
     sub.add_argument("files", nargs="+", type=Path, help="WAV, FLAC, MP3 or OGG, of any rate and length")
-    sub.add_argument("--model", type=Path, help="directory of a recogniser (default: the packaged one, AN4 words)")
+    sub.add_argument("--model", type=Path, help="directory or name of a recogniser (default: an4, packaged)")
     sub.add_argument("--json", action="store_true", help="one JSON object a file, with word times and confidences")
+
+    sub = command("grade", grade, "grade a notebook of exercises, or a class; status 0 full points, 3 not all")
+    sub.add_argument("notebook", nargs="?", type=Path, help="the notebook to grade")
+    sub.add_argument("--class", dest="folder", type=Path, metavar="DIR", help="grade all notebooks of a folder instead")
+    sub.add_argument("--set", help="which exercises (default: as the notebook says; with --class it must be said)")
+    sub.add_argument("--seed", type=int, help="draws the inputs (default: fresh ones each time)")
+    sub.add_argument("--jobs", type=int, default=1, help="with --class: notebooks side by side (default: 1)")
+    sub.add_argument("--out", type=Path, help="with --class: folder for tables and feedback (default: DIR-graded)")
+    sub.add_argument("--sandbox", default="process", help="process (default) or bwrap, a name space around it")
+    sub.add_argument("--seconds", type=float, default=10.0, help="that an exercise may take (default: 10)")
+    for name, what in GRADE_FILES.items():
+        sub.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"also write {what}")
+
+    sub = command("release", release, "make notebooks of exercises for students, instructors or nbgrader")
+    sub.add_argument("sets", nargs="*", metavar="SET", help="which exercises (default: all)")
+    sub.add_argument("--for", dest="kind", default="students", help="students (default), instructors or nbgrader")
+    sub.add_argument("--out", type=Path, default=Path("release"), help="folder to write to (default: release)")
+    sub.add_argument("--seed", type=int, help="for nbgrader: inputs of your own, hidden from students")
 
     command("bench", bench, "measure features, training and decoding on this machine")
     return parser
@@ -132,6 +183,11 @@ def train(options: argparse.Namespace) -> None:
     main_process = os.environ.get("RANK", "0") == "0"  # of those that torchrun started
     corpus = recipe.load_corpus(chosen)
     test = corpus[chosen.test_split]  # an error here is better before training than after
+    if not test:
+        raise AsrlabError(f"test_split={chosen.test_split!r}: no utterances of {corpus.name!r} there; choose another")
+    written = options.receipt or directory / "receipt.json"
+    if main_process:
+        check_place(written)
     if main_process:
         print(corpus.summary())
     recognizer = run_training(
@@ -145,33 +201,35 @@ def train(options: argparse.Namespace) -> None:
     print(f"{len(result.references)} utterances of {chosen.test_split}, {len(set(result.speakers.values()))} speakers")
     print(result.report())
     path = receipt.write(
-        options.receipt or directory / "receipt.json", Path(options.recipe).stem, options.typed,
+        written, Path(options.recipe).stem, options.typed,
         result.metrics(), result.hypotheses, chosen.seed, round(seconds, 1), commit=state,
-        device=recognizer.device if recognizer.device.type == "cuda" else None, recipe=config.to_dict(chosen),
+        device=recognizer.device if recognizer.device.type == "cuda" else None, search=result.own,
+        recipe=config.to_dict(chosen),
     )  # fmt: skip
     print(f"receipt: {path}")
 
 
 def decode(options: argparse.Namespace) -> None:
     from asrlab.core import config
-    from asrlab.recognizer import Recognizer
+    from asrlab.recognizer import Recognizer, packaged_folder
     from asrlab.scoring.evaluate import evaluate
     from asrlab.training import recipe
+    from asrlab.training.directory import RECIPE
 
-    recognizer = Recognizer.load(options.model)
-    if options.corpus is None:
-        trained = config.load_json(recipe.Recipe, options.model / "recipe.json")
-    else:
+    folder = options.model if os.path.exists(options.model) else packaged_folder(str(options.model))
+    recognizer = Recognizer.load(folder)
+    if options.out:
+        check_place(options.out)
+    if options.corpus is not None:
         trained = recipe.Recipe(corpus=options.corpus)
+    elif (folder / RECIPE).exists():
+        trained = config.load_json(recipe.Recipe, folder / RECIPE)
+    else:
+        raise AsrlabError(f"{folder}: does not say which corpus it was trained on; give --corpus")
     result = evaluate(recognizer, recipe.load_corpus(trained)[options.split], progress=True)
     print(result.report())
     if options.out:
-        best = list(result.hypotheses.values())[-1]
-        lines = "".join(json.dumps({"id": i, "text": text}, ensure_ascii=False) + "\n" for i, text in best.items())
-        try:
-            options.out.write_text(lines, encoding="utf-8")
-        except OSError as error:
-            raise AsrlabError(f"{options.out}: cannot be written ({error.strerror}); choose another place") from error
+        write_whole(options.out, json_lines([{"id": i, "text": text} for i, text in result.answers.items()]))
 
 
 def score(options: argparse.Namespace) -> None:
@@ -183,59 +241,121 @@ def score(options: argparse.Namespace) -> None:
     for unit in ("word", "character"):
         print("WER" if unit == "word" else "CER", scoring.shown(scoring.measure(references, hypotheses, unit)))
     if options.by:
-        groups = {i: str({**(row.get("tags") or {}), **row}.get(options.by, "?")) for i, row in said.items()}
+        groups = _groups(said, options.by, options.reference)
         print(scoring.format_table(scoring.by_tag(references, hypotheses, groups), options.by))
     if options.show:
         for i, text in references.items():
             if text != hypotheses[i]:
-                print(f"{i}\n{scoring.to_text(scoring.align(text, hypotheses[i]))}")
+                print(f"{shown(i)}\n{scoring.to_text(scoring.align(text, hypotheses[i]))}")
 
 
 def read_texts(path: Path) -> dict[str, dict]:
     """`{id: row}` of a JSON lines file. Raises AsrlabError naming file, line and what is wrong."""
     rows: dict[str, dict] = {}
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise AsrlabError(f"{path}: cannot be read ({error}); give a JSON lines file") from error
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-            name, text = str(row["id"]), row["text"]
-            if not isinstance(text, str) or name in rows:
-                raise ValueError("text is no text, or id came before")
-            rows[name] = row
-        except (ValueError, KeyError, TypeError) as error:
-            raise AsrlabError(
-                f'{path}:{number}: expected {{"id": ..., "text": "..."}} with an id of its own, got {line[:60]!r}'
-            ) from error
+    for number, row in read_json_lines(path):
+        known = isinstance(row, dict) and isinstance(row.get("text"), str) and isinstance(row.get("id"), (str, int))
+        if not known or str(row["id"]) in rows:
+            expected = '{"id": ..., "text": "..."} with an id of its own'
+            raise AsrlabError(f"{path}:{number}: expected {expected}, got {brief(row)}")
+        rows[str(row["id"])] = row
     if not rows:
         raise AsrlabError(f'{path}: empty; expected lines of {{"id": ..., "text": ...}}')
     return rows
 
 
+def _groups(rows: dict[str, dict], field: str, path: Path) -> dict[str, str]:
+    """The value of a field, or of a tag, of every row. Raises AsrlabError if one has none, or none that groups."""
+    groups = {}
+    for name, row in rows.items():
+        tags = row.get("tags")
+        known = {**(tags if isinstance(tags, dict) else {}), **row}
+        if not isinstance(known.get(field), (str, int, float)):
+            there = ", ".join(
+                key for key, value in known.items() if isinstance(value, str) and key not in ("id", "text")
+            )
+            has = "has none" if field not in known else f"has {brief(known[field])}, which is no text"
+            raise AsrlabError(f"{path}: --by {field}: utterance {name!r} {has}; there are: {there or 'no groups'}")
+        groups[name] = str(known[field])
+    return groups
+
+
 def transcribe(options: argparse.Namespace) -> None:
     from dataclasses import asdict
 
-    from asrlab.recognizer import Recognizer
+    from asrlab.recognizer import Recognizer, packaged_folder
 
-    recognizer = Recognizer.load(options.model)
+    folder = options.model
+    if folder is not None and not os.path.exists(folder):
+        folder = packaged_folder(str(folder))
+    recognizer = Recognizer.load(folder)
     failed = 0
     for path in options.files:
         try:
             transcript = recognizer.transcribe(path)
-        except AsrlabError as error:
-            print(f"asrlab transcribe: {error}", file=sys.stderr)
+        except (OSError, ValueError) as error:  # a name that no file can have, say: the others are heard all the same
+            told = error if isinstance(error, AsrlabError) else f"{path}: cannot be read ({error})"
+            print(f"asrlab transcribe: {_told(told)}", file=sys.stderr)
             failed += 1
             continue
         if options.json:
-            print(json.dumps({"file": str(path), **asdict(transcript)}, ensure_ascii=False))
+            print(json.dumps({"file": shown(path), **asdict(transcript)}, ensure_ascii=False))
         else:
-            print(f"{path}\t{transcript.text}" if len(options.files) > 1 else transcript.text)
+            print(f"{shown(path)}\t{transcript.text}" if len(options.files) > 1 else transcript.text)
     if failed:
         raise AsrlabError(f"{failed} of {len(options.files)} files could not be transcribed")
+
+
+def grade(options: argparse.Namespace) -> int:
+    from asrlab.grading import report
+    from asrlab.grading.grade import grade as grade_one
+    from asrlab.grading.sandbox import Limits, launcher
+
+    if (options.notebook is None) == (options.folder is None):
+        raise AsrlabError("give one notebook, or --class DIR with a folder of them")
+    how = {"limits": Limits(call_seconds=options.seconds), "wrapper": launcher(options.sandbox)}
+    if options.folder:
+        return grade_folder(options, how)
+    graded = grade_one(options.notebook, options.set, options.seed, **how)
+    print(report.text(graded))
+    for name, path in ((name, getattr(options, name)) for name in GRADE_FILES):
+        if path:
+            made = getattr(report, REPORTS[name])(graded)
+            write_text(path, made if isinstance(made, str) else json.dumps(made, indent=1) + "\n")
+    return 0 if graded.passed else 3
+
+
+def grade_folder(options: argparse.Namespace, how: dict) -> int:
+    from asrlab.grading import classroom
+
+    if options.set is None:
+        raise AsrlabError("--class needs --set NAME: a class is graded on one set of exercises")
+    started = time.monotonic()
+    results = classroom.grade_class(
+        options.folder, options.set, options.jobs, options.seed, **how,
+        after_each=lambda one: print(f"{one.points:>4}  {one.submission.path.name}", flush=True),
+    )  # fmt: skip
+    out = options.out or options.folder.with_name(f"{options.folder.name}-graded")
+    classroom.write(results, options.set, out)
+    print(classroom.summary(results, options.set))
+    print(f"{time.monotonic() - started:.0f} s; tables and feedback: {out}")
+    return 0
+
+
+def release(options: argparse.Namespace) -> None:
+    from asrlab.grading import release as releases
+    from asrlab.grading.exercise import sets
+
+    for name in options.sets or sets():
+        for path in releases.release(name, options.kind, options.out, options.seed):
+            print(path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Raises AsrlabError where the file cannot be written."""
+    try:
+        path.write_text(text, encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise AsrlabError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
 
 
 def bench(options: argparse.Namespace) -> None:

@@ -1,6 +1,5 @@
 """The recogniser as one thing: front ends, model, tokenizer, search. Load it, give it a file, read the text."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -9,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 
-from asrlab.core import config
+from asrlab.core import config, sealed
 from asrlab.core.errors import AsrlabError
 from asrlab.core.files import write_whole
-from asrlab.core.streams import stack
+from asrlab.core.streams import Shape, stack
 from asrlab.corpora import Utterance
 from asrlab.decode import BeamDecoder, BeamOptions, Hypothesis, Word, greedy
 from asrlab.decode.attention import AttentionBeam, AttentionOptions
@@ -27,7 +26,7 @@ from asrlab.signals.segment import SegmentOptions, segment_speech
 from asrlab.text import Tokenizer, lexicon_tokens, tokenizer_from_dict
 
 CONFIG, WEIGHTS, LANGUAGE = "recognizer.json", "model.safetensors", "lm.arpa"
-FORMAT = 2  # of the files in a recogniser's directory
+FORMAT = 3  # of the files in a recogniser's directory
 FIELDS = ("inputs", "model", "tokenizer", "beam", "attention", "search", "lexicon", "language_model")
 SEARCHES = ("greedy", "beam", "lexicon", "lm", "lexicon_lm", "attention", "joint")  # from the simplest on
 BATCH_SECONDS = 60.0  # padded sound that goes through the model at once
@@ -113,7 +112,8 @@ class Recognizer:
     def decoder(self) -> BeamDecoder:
         """Beam search with this recogniser's language model and lexicon."""
         spellings = lexicon_tokens(self.tokenizer, self.lexicon) if self.lexicon is not None else None
-        return BeamDecoder(self.tokenizer, self.beam, self.lm, spellings, self.frame_seconds)
+        language = {"lm": (self.beam.lm_weight, self.lm)} if self.lm is not None else None
+        return BeamDecoder(self.tokenizer, self.beam, language, spellings, self.frame_seconds)
 
     @cached_property
     def _ctc_alone(self) -> "Recognizer":
@@ -152,9 +152,7 @@ class Recognizer:
             self._check_modalities(values, rates)
         seconds = [max(len(x) / rates[name] for name, x in values.items()) for values in given]
         for indices in _batches(seconds):
-            inputs = {
-                name: stack([_tensor(given[i].get(name)) for i in indices]).to(self.device) for name in rates
-            }
+            inputs = {name: stack([_tensor(given[i].get(name)) for i in indices]).to(self.device) for name in rates}
             output = self.model(self.front_ends(inputs))
             for row, (i, length) in enumerate(zip(indices, output.lengths.tolist(), strict=True)):
                 log_probs = None if output.log_probs is None else output.log_probs[row, :length].cpu().numpy()
@@ -239,11 +237,16 @@ class Recognizer:
                 f"({window} samples, {self.inputs.sound.window_ms:g} ms); record for longer"
             )
         peak = float(np.abs(samples).max())
+        if not np.isfinite(peak):
+            raise AsrlabError(f"{name}: holds samples that are no numbers; look how it was recorded")
         if peak < SILENCE:
             raise AsrlabError(f"{name}: silent (largest amplitude {peak:g} of 1); check the microphone or the file")
         segments = self._segments(samples, max_seconds)
         pieces = [samples[round(a * self.sample_rate) : round(b * self.sample_rate)] for a, b in segments]
-        best = [self.best(heard) for heard in self.hear(pieces)]
+        try:
+            best = [self.best(heard) for heard in self.hear(pieces)]
+        except AsrlabError as error:
+            raise AsrlabError(f"{name}: {error}") from error
         words = tuple(
             Word(word.text, word.start + begin, word.end + begin, word.confidence)
             for (begin, _), hypothesis in zip(segments, best, strict=True)
@@ -290,59 +293,99 @@ class Recognizer:
         }
         weights = {k: (v.half() if half else v).contiguous().cpu() for k, v in self.model.state_dict().items()}
         write_whole(directory / WEIGHTS, save(weights))
-        write_whole(directory / CONFIG, json.dumps(description, indent=2) + "\n")
         if self.lm is not None:
             write_whole(directory / LANGUAGE, self.lm.write_arpa)
+        sealed.write(directory / CONFIG, description, [WEIGHTS, LANGUAGE] if self.lm is not None else [WEIGHTS])
 
     @classmethod
     def load(cls, directory: Path | str | None = None, device: str = "cpu") -> "Recognizer":
         """Read what `save` wrote; without a directory, the English recogniser that comes with the package.
 
-        Raises AsrlabError naming the file that is missing, damaged or foreign.
+        Nothing of it is trusted: options have their ranges, every file the digest that was noted when it was saved, and
+        weights are held to the options before a model is built. Raises AsrlabError naming the file that is missing,
+        damaged or foreign.
         """
         directory = Path(directory) if directory is not None else BUILT_IN
-        d = _description(directory)
-        where = str(directory / CONFIG)
-        options = config.from_dict(ModelOptions, d["model"], where)
-        inputs = config.from_dict(InputOptions, d["inputs"], where)
-        beam = config.from_dict(BeamOptions, d["beam"], where)
-        attention = config.from_dict(AttentionOptions, d["attention"], where)
+        where = directory / CONFIG
+        d = _description(where)
+        options = config.from_dict(ModelOptions, d["model"], f"{where}: model")
+        inputs = config.from_dict(InputOptions, d["inputs"], f"{where}: inputs")
+        beam = config.from_dict(BeamOptions, d["beam"], f"{where}: beam")
+        attention = config.from_dict(AttentionOptions, d["attention"], f"{where}: attention")
         try:
             tokenizer = tokenizer_from_dict(d["tokenizer"])
         except (ValueError, TypeError, AttributeError) as error:
             raise AsrlabError(f"{where}: {error}; copy or train the model again") from error
-        model = Model(front_ends.make(inputs), len(tokenizer), options)
-        try:
-            weights = load_file(directory / WEIGHTS)
-            model.load_state_dict({k: v.float() for k, v in weights.items()})
-        except (OSError, SafetensorError) as error:
-            raise AsrlabError(f"{directory / WEIGHTS}: missing or damaged ({error}); copy it or train again") from error
-        except RuntimeError as error:
-            raise AsrlabError(
-                f"{directory / WEIGHTS}: weights of another model than {CONFIG} describes; keep the two together"
-            ) from error
+        files = sealed.check(where, d, [WEIGHTS, LANGUAGE] if d["language_model"] else [WEIGHTS])
+        shapes = front_ends.make(inputs)
+        weights = _weights(directory / WEIGHTS, files[WEIGHTS], shapes, len(tokenizer), options)
+        model = Model(shapes, len(tokenizer), options)
+        model.load_state_dict(weights)
         lm = NGram.read_arpa(directory / LANGUAGE) if d["language_model"] else None
-        return cls(inputs, model.to(device).eval(), tokenizer, beam, lm, d["lexicon"], attention, d["search"])
+        if lm is not None and d["lexicon"] and not any(word in lm for word in d["lexicon"]):
+            raise AsrlabError(f"{directory / LANGUAGE}: knows no word of the lexicon; keep it with its {CONFIG}")
+        try:
+            return cls(inputs, model.to(device).eval(), tokenizer, beam, lm, d["lexicon"], attention, d["search"])
+        except AsrlabError as error:
+            raise AsrlabError(f"{where}: {error}") from error
 
 
 BUILT_IN = Path(__file__).parent / "pretrained" / "an4"
 
 
-def _description(directory: Path) -> Mapping:
-    path = directory / CONFIG
-    try:
-        d = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise AsrlabError(f"{path}: no recogniser here; give a directory that `asrlab train` wrote") from error
-    except ValueError as error:
-        raise AsrlabError(f"{path}: damaged ({error}); copy or train the model again") from error
+def packaged_folder(name: str) -> Path:
+    """Where a recogniser that comes with the package lies, by its name. Raises AsrlabError naming what there is."""
+    there = sorted(path.name for path in BUILT_IN.parent.iterdir() if path.is_dir())
+    if name not in there:
+        raise AsrlabError(
+            f"{name}: no recogniser here; give a directory that `asrlab train` wrote, or one of the packaged "
+            f"{', '.join(there)}"
+        )
+    return BUILT_IN.parent / name
+
+
+def _description(path: Path) -> Mapping:
+    """What a recogniser's JSON says, all fields there and of the right types."""
+    d = sealed.read(path, "no recogniser here; give a directory that `asrlab train` wrote")
     if not isinstance(d, dict) or d.get("format") != FORMAT:
         found = d.get("format") if isinstance(d, dict) else type(d).__name__
-        raise AsrlabError(f"{path}: format {found!r}, this version reads {FORMAT}; train again or change versions")
+        raise AsrlabError(
+            f"{path}: format {config.brief(found)}, this version reads {FORMAT}; train again or change versions"
+        )
     missing = [name for name in FIELDS if name not in d]
     if missing:
         raise AsrlabError(f"{path}: damaged, it lacks {', '.join(missing)}; copy or train the model again")
+    lexicon = d["lexicon"]
+    if lexicon is not None and not (isinstance(lexicon, list) and all(isinstance(w, str) and w for w in lexicon)):
+        raise AsrlabError(f"{path}: lexicon={config.brief(lexicon)}: expected a list of words, or null")
+    for name, kind in {"search": str, "language_model": bool, "tokenizer": dict}.items():
+        if not isinstance(d[name], kind):
+            raise AsrlabError(f"{path}: {name}={config.brief(d[name])}: expected {kind.__name__}")
     return d
+
+
+def _weights(
+    path: Path, data: bytes, shapes: Mapping[str, Shape], vocabulary: int, options: ModelOptions
+) -> dict[str, torch.Tensor]:
+    """The weights in a file, as float32, once they are known to be those of a model with these options."""
+    try:
+        weights = load(data)
+    except SafetensorError as error:
+        raise AsrlabError(f"{path}: missing or damaged ({error}); copy it or train again") from error
+    with torch.device("meta"):  # all shapes, and no memory
+        expected = Model(shapes, vocabulary, options).state_dict()
+    other = f"{path}: weights of another model than {CONFIG} describes"
+    for name in {**expected, **weights}:
+        if name not in weights or name not in expected:
+            raise AsrlabError(f"{other} ({name} is in one of them alone); keep the two together")
+        one, wanted = weights[name], expected[name]
+        if one.shape != wanted.shape:
+            raise AsrlabError(f"{other} ({name}: {list(one.shape)}, not {list(wanted.shape)}); keep the two together")
+        if one.dtype not in ((torch.float32, torch.float16) if wanted.is_floating_point() else (wanted.dtype,)):
+            raise AsrlabError(f"{other} ({name}: {one.dtype}, not {wanted.dtype}); keep the two together")
+        if not torch.isfinite(one).all():
+            raise AsrlabError(f"{path}: {name} holds values that are not finite; copy it or train again")
+    return {name: one.to(expected[name].dtype) for name, one in weights.items()}
 
 
 def _tensor(values: np.ndarray | None) -> torch.Tensor:

@@ -95,6 +95,8 @@ class Tokenizer:
     lexicon: Mapping[str, tuple[tuple[str, ...], ...]] | None = None  # where only a lexicon makes words of tokens
 
     def __init__(self, tokens: Sequence[str]):
+        if isinstance(tokens, str) or not all(isinstance(token, str) and token for token in tokens):
+            raise AsrlabError("tokens: expected a list of texts, none of them empty")
         self.tokens = tuple(tokens)
         self._ids = {token: i for i, token in enumerate(self.tokens)}
         if not self.tokens or self.tokens[0] != BLANK:
@@ -264,6 +266,8 @@ class PhoneTokenizer(Tokenizer):
     kind = "phone"
 
     def __init__(self, lexicon: Mapping[str, Sequence[Sequence[str]]]):
+        if not isinstance(lexicon, Mapping) or not all(map(_is_pronounced, lexicon.values())):
+            raise AsrlabError("lexicon: expected words, each with a list of pronunciations, lists of phones")
         self.lexicon = {word: tuple(tuple(p) for p in spoken) for word, spoken in lexicon.items()}
         empty = [word for word, spoken in self.lexicon.items() if not spoken or not all(spoken)]
         if empty:
@@ -312,6 +316,15 @@ def tokenizer_from_dict(d: Mapping[str, Any]) -> Tokenizer:
 def lexicon_tokens(tokenizer: Tokenizer, words: Iterable[str]) -> dict[str, list[tuple[int, ...]]]:
     """How each word is spelled in token ids: one spelling, or for phones one a pronunciation."""
     return {word: tokenizer.pronunciations(word) for word in words}
+
+
+def _is_pronounced(spoken: object) -> bool:
+    """Whether it is a sequence of sequences of texts, and no text itself."""
+
+    def listed(x: object) -> bool:
+        return isinstance(x, Sequence) and not isinstance(x, str)
+
+    return listed(spoken) and all(listed(p) and all(isinstance(phone, str) for phone in p) for p in spoken)
 
 
 def _check_no_mark(pieces: Iterable[str]) -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import os
 import shutil
 
@@ -12,9 +13,11 @@ import torch
 import toy
 from safetensors.torch import load_file, save_file
 
+from asrlab.core import sealed
 from asrlab.core.errors import AsrlabError
 from asrlab.core.streams import Shape
 from asrlab.decode import BeamOptions
+from asrlab.language import NGram
 from asrlab.models import Model
 from asrlab.recognizer import Recognizer
 from asrlab.scoring import score
@@ -89,11 +92,12 @@ def test_a_directory_that_is_none(saved):
     ("text", "message"),
     [
         ("", "damaged"),
-        ('{"format": 2', "damaged"),
-        ("[1]", "format 'list', this version reads 2"),
-        ('{"format": 99}', "format 99, this version reads 2; train again or change versions"),
+        ('{"format": 3', "damaged"),
+        ("[" * 100_000, "damaged"),
+        ("[1]", "format 'list', this version reads 3"),
+        ('{"format": 99}', "format 99, this version reads 3; train again or change versions"),
         ('{"name": "something else"}', "format None"),
-        ('{"format": 2, "model": {}}', "damaged, it lacks inputs, tokenizer, beam, attention, search"),
+        ('{"format": 3, "model": {}}', "damaged, it lacks inputs, tokenizer, beam, attention, search"),
     ],
 )
 def test_a_description_that_is_none(saved, text, message):
@@ -105,11 +109,23 @@ def test_a_description_that_is_none(saved, text, message):
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        (("model", "branches", "sound", "dims"), 3, "recognizer.json: branches.sound: unknown key 'dims'"),
-        (("inputs", "sound", "hop_ms"), "x", "recognizer.json: sound.hop_ms='x': expected float"),
-        (("beam", "beam"), 0, "recognizer.json: beam=0"),
+        (("model", "branches", "sound", "dims"), 3, "recognizer.json: model: branches.sound: unknown key 'dims'"),
+        (("inputs", "sound", "hop_ms"), "x", "recognizer.json: inputs: sound.hop_ms='x': expected float"),
+        (("beam", "beam"), 0, "recognizer.json: beam: beam=0: give a whole number"),
         (("tokenizer", "kind"), "runes", "recognizer.json: tokenizer kind 'runes'"),
         (("tokenizer",), 3, "recognizer.json: "),
+        (("tokenizer", "tokens"), "abc", "recognizer.json: tokens: expected a list of texts"),
+        (("tokenizer", "tokens"), [1, 2], "recognizer.json: tokens: expected a list of texts"),
+        (("lexicon",), "ab", "recognizer.json: lexicon='ab': expected a list of words, or null"),
+        (("lexicon",), {"ab": 1}, "recognizer.json: lexicon=.*: expected a list of words, or null"),
+        (("search",), "guess", "recognizer.json: search='guess': this recogniser has"),
+        (("language_model",), 1, "recognizer.json: language_model=1: expected bool"),
+        (("files",), {}, "recognizer.json: files={}: expected the digests of model.safetensors, lm.arpa"),
+        (
+            ("model", "branches", "sound", "layers"),
+            100_000,
+            "branches.sound.layers=100000: give a whole number, 1 to 200",
+        ),
         (("model", "branches", "sound", "layers"), 3, r"model.safetensors: weights of another model than"),
         (("model", "branches", "sound", "dim"), 34, r"model.safetensors: weights of another model than"),
     ],
@@ -121,7 +137,65 @@ def test_a_description_that_was_changed(saved, path, value, message):
         here = here[key]
     here[path[-1]] = value
     (saved / "recognizer.json").write_text(json.dumps(described))
-    with pytest.raises(AsrlabError, match=message):
+    with pytest.raises(AsrlabError, match=rf"{message}|was changed since it was written; copy the whole folder again"):
+        Recognizer.load(saved)
+    if path != ("files",):
+        reseal(saved, described)
+        with pytest.raises(AsrlabError, match=message):
+            Recognizer.load(saved)
+
+
+def reseal(folder, described) -> None:
+    """Note new digests, as somebody who wants to be believed would."""
+    files = list(described["files"])
+    sealed.write(
+        folder / "recognizer.json", {k: v for k, v in described.items() if k not in ("files", "digest")}, files
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [(("inputs", "sound", "sample_rate"), 8000), (("inputs", "sound", "floor"), 1e-3), (("beam", "beam"), 3)],
+)
+def test_a_description_that_still_fits_but_is_another(saved, path, value):
+    """The weights do not know at which rate they were trained; the digest does."""
+    described = json.loads((saved / "recognizer.json").read_text())
+    described[path[0]][path[1]] = value if len(path) == 2 else {**described[path[0]][path[1]], path[2]: value}
+    (saved / "recognizer.json").write_text(json.dumps(described))
+    with pytest.raises(AsrlabError, match=r"recognizer.json: was changed since it was written; copy the whole"):
+        Recognizer.load(saved)
+
+
+def test_files_of_another_recogniser(saved):
+    for name in ("model.safetensors", "lm.arpa"):
+        whole = (saved / name).read_bytes()
+        (saved / name).write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        with pytest.raises(AsrlabError, match=rf"{name}: damaged, or of another recogniser than recognizer.json"):
+            Recognizer.load(saved)
+        (saved / name).write_bytes(whole)
+    Recognizer.load(saved)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda w: w | {"ctc.bias": w["ctc.bias"] * math.nan}, "ctc.bias holds values that are not finite"),
+        (lambda w: w | {"ctc.bias": w["ctc.bias"].to(torch.int8)}, r"ctc.bias: torch.int8, not torch.float32"),
+        (lambda w: w | {"ctc.bias": w["ctc.bias"][:-1]}, r"ctc.bias: \[\d\], not \[\d\]"),
+        (lambda w: w | {"more": torch.zeros(1)}, "more is in one of them alone"),
+    ],
+)
+def test_weights_that_do_not_fit_though_their_digest_does(saved, change, message):
+    path = saved / "model.safetensors"
+    save_file(change(load_file(path)), path)
+    reseal(saved, json.loads((saved / "recognizer.json").read_text()))
+    with pytest.raises(AsrlabError, match=rf"model.safetensors: .*{message}"):
+        Recognizer.load(saved)
+
+
+def test_a_language_model_of_other_words(recognizer, saved):
+    recognizer.with_decoder(lm=NGram.train(["yes no"], 2), lexicon=["ab", "c"]).save(saved)
+    with pytest.raises(AsrlabError, match=r"lm.arpa: knows no word of the lexicon"):
         Recognizer.load(saved)
 
 
@@ -130,17 +204,11 @@ def test_weights_that_are_damaged_or_of_others(saved):
     whole = path.read_bytes()
     for data in (b"", whole[:100], whole[: len(whole) // 2], b"\x00" * 64, np.random.default_rng(0).bytes(5000)):
         path.write_bytes(data)
-        with pytest.raises(AsrlabError, match=r"model.safetensors: missing or damaged .*; copy it or train again"):
+        with pytest.raises(AsrlabError, match=r"model.safetensors: damaged, or of another recogniser"):
             Recognizer.load(saved)
-    save_file({"weight": torch.zeros(3)}, path)
-    with pytest.raises(AsrlabError, match=r"model.safetensors: weights of another model than recognizer.json"):
-        Recognizer.load(saved)
-    path.write_bytes(whole)
-    weights = load_file(path)
-    weights["ctc.bias"][0] = float("nan")
-    save_file(weights, path)
-    with pytest.raises(AsrlabError, match=r"the model gave NaN: look at its input and weights"):
-        Recognizer.load(saved).transcribe(sung("ab"), RATE)
+        reseal(saved, json.loads((saved / "recognizer.json").read_text()))
+        with pytest.raises(AsrlabError, match=r"model.safetensors: .*damaged|weights of another model"):
+            Recognizer.load(saved)
 
 
 def test_a_place_that_cannot_be_written(recognizer, tmp_path):

@@ -119,7 +119,7 @@ class Results:
         return self.conditions[key if key in self.conditions else "home"]
 
     def rate(self, system: str, axis: str, level: str, training: str = "clean", samples: int = 2000) -> Interval:
-        """The share of words taken for others, with its 95% bootstrap interval."""
+        """The share of words misrecognised, with its 95% bootstrap interval."""
         heard = self.answers(system, axis, level, training)
         return score.bootstrap(self.references(axis, level), heard, samples=samples)
 

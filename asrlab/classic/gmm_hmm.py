@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from safetensors.numpy import load_file, save
 from asrlab.classic.mixtures import Mixtures, Statistics, fit, log_sum
 from asrlab.classic.network import JOINT, Builder, Network
 from asrlab.core import config
+from asrlab.core.config import Count, CountOrNone, Options, Range
 from asrlab.core.errors import AsrlabError
 from asrlab.corpora import Utterance
 from asrlab.decode import Word
@@ -36,26 +38,19 @@ BATCH = 32  # recordings that go through the front end together
 
 
 @dataclass(frozen=True)
-class GmmHmmOptions:
+class GmmHmmOptions(Options):
     """What is trained, and how."""
 
-    states: int = 6  # of each unit (a word; with a lexicon a phone, where 3 is usual): its least duration in frames
-    mixtures: int = 4  # Gaussians a state
-    iterations: int = 5  # of Baum-Welch with one Gaussian a state, and as many again with all of them
-    silence_states: int = 3  # of the silence that may surround words; 0: recordings are cut to the word
+    states: Count = 6  # of each unit (a word; with a lexicon a phone, where 3 is usual): its least duration in frames
+    mixtures: Count = 4  # Gaussians a state
+    iterations: Count = 5  # of Baum-Welch with one Gaussian a state, and as many again with all of them
+    silence_states: CountOrNone = 3  # of the silence that may surround words; 0: recordings are cut to the word
     word_bonus: float = 0.0  # nats for each word of a connected hypothesis; below 0 it is a penalty on insertions
-    variance_floor: float = 0.05  # least variance of a Gaussian, as a share of the feature's variance in training
+    variance_floor: Annotated[float, Range(0, 1, True, True)] = 0.05  # least variance, in shares of the feature's own
     front_end: FrontEndOptions = field(  # sample_rate: what recordings are brought to
         default_factory=lambda: FrontEndOptions("mfcc", n_mels=26, deltas=True)
     )
     seed: int = 0  # where the Gaussians of a state start
-
-    def __post_init__(self) -> None:
-        for name, least in (("states", 1), ("mixtures", 1), ("iterations", 1), ("silence_states", 0)):
-            if getattr(self, name) < least:
-                raise AsrlabError(f"{name}={getattr(self, name)}: must be at least {least}")
-        if not 0 < self.variance_floor < 1:
-            raise AsrlabError(f"variance_floor={self.variance_floor}: give a share between 0 and 1")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
@@ -16,24 +17,20 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from asrlab.classic.pooled import PooledClassifier, PooledOptions, choose, vectors
-from asrlab.core.errors import AsrlabError
+from asrlab.core.config import Between, NotNegative, Options
 from asrlab.corpora import Utterance
 
 
 @dataclass(frozen=True)
-class MlpOptions:
+class MlpOptions(Options):
     """What is learned, and what is chosen among."""
 
     pooled: PooledOptions = field(default_factory=PooledOptions)  # how a word becomes a vector
-    hidden: int = 128  # units of the hidden layer
-    decays: tuple[float, ...] = (0.01, 1.0)  # candidates for alpha, the pull of the weights towards zero
-    epochs: int = 60  # passes over the training data; Adam has settled by then
-    folds: int = 3  # groups of training speakers that are held out in turn to choose
+    hidden: Annotated[int, Between(1, 100_000)] = 128  # units of the hidden layer
+    decays: tuple[NotNegative, ...] = (0.01, 1.0)  # candidates for alpha, the pull of weights towards zero
+    epochs: Annotated[int, Between(1, 100_000)] = 60  # passes over the training data; Adam has settled by then
+    folds: Annotated[int, Between(2, 1000)] = 3  # groups of training speakers that are held out in turn to choose
     seed: int = 0  # decides the first weights and the order
-
-    def __post_init__(self):
-        if self.hidden < 1 or self.epochs < 1:
-            raise AsrlabError(f"hidden={self.hidden}, epochs={self.epochs}: give 1 or more")
 
 
 class Mlp(PooledClassifier):

@@ -16,23 +16,20 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import GridSearchCV, GroupKFold
 
+from asrlab.core.config import Count, Hertz, Options
 from asrlab.core.errors import AsrlabError
 from asrlab.corpora import Utterance
 from asrlab.signals.features import FrontEnd, FrontEndOptions
 
 
 @dataclass(frozen=True)
-class PooledOptions:
+class PooledOptions(Options):
     """What a pooled vector is made of."""
 
-    sample_rate: int = 16000  # Hz that utterances are loaded at
-    n_mfcc: int = 13  # cepstral coefficients in a frame
-    n_mels: int = 40  # mel bands below them
-    parts: int = 3  # equal parts of the word, each with a mean and a spread of its own
-
-    def __post_init__(self):
-        if self.parts < 1:
-            raise AsrlabError(f"parts={self.parts}: give 1 (the whole word) or more")
+    sample_rate: Hertz = 16000  # Hz that utterances are loaded at
+    n_mfcc: Count = 13  # cepstral coefficients in a frame
+    n_mels: Count = 40  # mel bands below them
+    parts: Count = 3  # equal parts of the word, each with a mean and a spread of its own
 
     @property
     def front_end(self) -> FrontEndOptions:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import numpy as np
 from sklearn.pipeline import make_pipeline
@@ -15,17 +16,18 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from asrlab.classic.pooled import PooledClassifier, PooledOptions, choose, vectors
+from asrlab.core.config import Between, Options, Positive
 from asrlab.corpora import Utterance
 
 
 @dataclass(frozen=True)
-class SvmOptions:
+class SvmOptions(Options):
     """What is learned, and what is chosen among."""
 
     pooled: PooledOptions = field(default_factory=PooledOptions)  # how a word becomes a vector
-    costs: tuple[float, ...] = (1.0, 10.0)  # candidates for C, the price of a training word on the wrong side
-    reaches: tuple[float, ...] = (0.3, 1.0, 3.0)  # candidates for gamma, as multiples of 1 / D
-    folds: int = 3  # groups of training speakers that are held out in turn to choose
+    costs: tuple[Positive, ...] = (1.0, 10.0)  # candidates for C, the price of a training word on the wrong side
+    reaches: tuple[Positive, ...] = (0.3, 1.0, 3.0)  # candidates for gamma, as multiples of 1 / D
+    folds: Annotated[int, Between(2, 1000)] = 3  # groups of training speakers that are held out in turn to choose
 
 
 class Svm(PooledClassifier):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 from collections.abc import Callable
 from functools import cache
 
 from numba import njit
+from numba.core.caching import FunctionCache
 
 from asrlab.core.sources import PACKAGE
 
@@ -46,6 +49,15 @@ def compiled_inner(function: Callable) -> Callable:
     return _compiled(function, {"_nrt": False, "no_cpython_wrapper": True})
 
 
+def compiled_inline(function: Callable) -> Callable:
+    """`compiled_inner`, and put in place of each call: for what has few callers and is given many arrays.
+
+    A call copies all fields of all arrays in the tuples that it is given, of some thirty arrays 1.7 kB: in a beam
+    search it would do that for every prefix of every frame.
+    """
+    return _compiled(function, {"_nrt": False, "no_cpython_wrapper": True, "forceinline": True})
+
+
 def compiled_reduction(function: Callable) -> Callable:
     """`compiled_inner` for a sum or a maximum whose order may change, and which holds no NaN: so it is vectorised."""
     return _compiled(function, {"_nrt": False, "no_cpython_wrapper": True, "fastmath": {"nnan", "nsz", "reassoc"}})
@@ -53,7 +65,19 @@ def compiled_reduction(function: Callable) -> Callable:
 
 def _compiled(function: Callable, options: dict[str, bool]) -> Callable:
     function.__qualname__ += f"_{_digest()}"
-    try:
-        return njit(cache=True, nogil=True, **options)(function)
-    except RuntimeError:  # nowhere to write
-        return njit(nogil=True, **options)(function)
+    dispatcher = njit(nogil=True, **options)(function)
+    with contextlib.suppress(RuntimeError):  # nowhere to write
+        dispatcher._cache = _Cache(function)
+    return dispatcher
+
+
+class _Cache(FunctionCache):
+    """numba's cache, which goes on without what it cannot read: a full disk or a kill may have cut it short."""
+
+    def load_overload(self, sig, target_context):
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # numba reads objects of Python, and damaged ones raise anything
+            with contextlib.suppress(OSError):
+                os.unlink(self._cache_file._index_path)  # it would be read again before what is compiled now is saved
+            return None

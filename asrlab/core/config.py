@@ -1,26 +1,187 @@
 """Typed options: dataclasses from nested dictionaries, YAML files and the command line, with unknown names refused.
 
-The comment behind a field in its source is its documentation, here and in `--help`: there is one place to change it.
+A field's type says what it may hold: `Annotated[int, AtLeast(1)]`, `Annotated[float, Between(0, 1)]`,
+`Literal["a", "b"]`; common ones have names, such as `Share`. The comment behind a field in its source is its
+documentation, here and in `--help`: there is one place to change it.
 """
 
-import contextlib
 import dataclasses
 import functools
 import inspect
 import json
 import math
+import numbers
 import re
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 
 from asrlab.core.errors import AsrlabError
+from asrlab.core.files import parse_json, read_whole
 
 T = TypeVar("T")
+MOST = 2**53  # whole numbers beyond it are no exact floats, and no sensible options either
+DEEPEST = 50  # mappings within mappings
+
+
+@dataclasses.dataclass(frozen=True)
+class Range:
+    """What numbers an option may be; written behind its type in `Annotated`."""
+
+    low: float = -MOST
+    high: float = MOST
+    open_low: bool = False  # whether `low` itself is refused
+    open_high: bool = False  # whether `high` itself is refused
+
+    def holds(self, value: Any) -> bool:
+        """Whether a number lies inside; NaN and infinities never do."""
+        above = self.low < value if self.open_low else self.low <= value
+        below = value < self.high if self.open_high else value <= self.high
+        return above and below
+
+    def __str__(self) -> str:
+        low = f"{'above ' if self.open_low else ''}{self.low:.15g}"
+        high = f"{'below ' if self.open_high else ''}{self.high:.15g}"
+        if self.high >= MOST:
+            return "a finite number" if self.low == -MOST else low if self.open_low else f"{low} or more"
+        return f"at most {high}" if self.low == -MOST else f"{low} to {high}"
+
+
+def AtLeast(low: float, most: float = MOST) -> Range:
+    """`low` or more; `most=math.inf` lets infinity pass, for a limit that may be none."""
+    return Range(low, most)
+
+
+def Between(low: float, high: float) -> Range:
+    """`low` to `high`, both included."""
+    return Range(low, high)
+
+
+def Above(low: float, most: float = MOST) -> Range:
+    """More than `low`, at most `most`."""
+    return Range(low, most, open_low=True)
+
+
+def Below(low: float, high: float) -> Range:
+    """`low` or more, less than `high`."""
+    return Range(low, high, open_high=True)
+
+
+Width = Annotated[int, Between(1, 16_384)]  # of a layer: wider ones fill any memory
+Count = Annotated[int, Between(1, 10_000)]
+CountOrNone = Annotated[int, Between(0, 10_000)]
+Hertz = Annotated[int, Between(1, 768_000)]  # samples a second
+Share = Annotated[float, Between(0, 1)]
+Chance = Annotated[float, Below(0, 0.99)]  # of dropping something
+Positive = Annotated[float, Above(0, 1_000_000)]
+NotNegative = Annotated[float, Between(0, 1_000_000)]
+Threshold = Annotated[float, AtLeast(0, math.inf)]  # infinite: none
+
+
+class Options:
+    """What a dataclass of options inherits: its fields are checked against their types when one is made.
+
+    Rules between fields stand in a `__post_init__` that calls `super().__post_init__()` first. Raises AsrlabError
+    naming the field, its value and what it may be.
+    """
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            expected = _refused(_declared(type(self))[field.name], value)
+            if expected:
+                raise AsrlabError(f"{field.name}={brief(value)}: give {expected}")
+
+
+def brief(value: Any) -> str:
+    """A value as an error message shows it: not thousands of digits."""
+    try:
+        shown = repr(value)
+    except (ValueError, RecursionError):  # Python refuses to write integers of more than 4300 digits
+        return "a number of thousands of digits" if isinstance(value, int) else f"a deep {type(value).__name__}"
+    return shown if len(shown) <= 80 else f"{shown[:60]}... ({len(shown)} characters)"
+
+
+def _refused(kind: Any, value: Any) -> str:
+    """What was expected in place of a value that its type refuses, empty if it may stay."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    allowed = Range()
+    if origin is typing.Annotated:
+        kind, (allowed, *_) = arguments[0], arguments[1:]
+        origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        if value is None and type(None) in arguments:
+            return ""
+        return _refused(next(a for a in arguments if a is not type(None)), value)
+    if origin is Literal:
+        is_same = any(type(value) is type(one) and value == one for one in arguments)
+        return "" if is_same else f"one of {', '.join(map(str, arguments))}"
+    if origin is tuple and isinstance(value, (tuple, list)):
+        return next(filter(None, (_refused(arguments[0], one) for one in value)), "")
+    if origin in (dict, Mapping) and len(arguments) == 2 and isinstance(value, Mapping):
+        return next(filter(None, (_refused(arguments[1], one) for one in value.values())), "")
+    if kind in (int, float):
+        number = numbers.Integral if kind is int else numbers.Real
+        whole = "a whole number, " if kind is int else ""
+        right = isinstance(value, number) and not isinstance(value, bool) and allowed.holds(value)
+        return "" if right else f"{whole}{allowed}"
+    if kind in (str, bool) and not isinstance(value, kind):
+        return {str: "a text", bool: "true or false"}[kind]
+    return ""
+
+
+class _Yaml(yaml.SafeLoader):
+    """YAML with the numbers of its version 1.2 (1e-3 is one; 1_0 and 1:30 are texts) and without aliases.
+
+    An alias may stand for a mapping of aliases, and so on: a few lines that fill any memory.
+    """
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.events.AliasEvent):
+            event = self.peek_event()
+            raise yaml.composer.ComposerError(None, None, f"alias *{event.anchor}: write it out", event.start_mark)
+        return super().compose_node(parent, index)
+
+    def construct_int(self, node: Any) -> int:
+        return int(self.construct_scalar(node))
+
+    def construct_float(self, node: Any) -> float:
+        text = self.construct_scalar(node).lower()
+        return float(re.sub(r"\.(inf|nan)$", r"\1", text))
+
+
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float", "tag:yaml.org,2002:timestamp")
+_Yaml.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in found if tag not in _NUMBERS]
+    for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Yaml.add_implicit_resolver(_NUMBERS[0], re.compile(r"[-+]?[0-9]+$"), list("-+0123456789"))
+_Yaml.add_implicit_resolver(
+    _NUMBERS[1],
+    re.compile(r"([-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$"),
+    list("-+.0123456789"),
+)
+_Yaml.add_constructor(_NUMBERS[0], _Yaml.construct_int)
+_Yaml.add_constructor(_NUMBERS[1], _Yaml.construct_float)
+
+
+def parse_yaml(text: str) -> Any:
+    """The value of a YAML text. Raises ValueError, in one line, for what is none, is too deep or holds an alias."""
+    try:
+        return yaml.load(text, _Yaml)
+    except yaml.MarkedYAMLError as error:
+        where = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ValueError(f"{error.problem or 'not YAML'}{where}") from error
+    except yaml.YAMLError as error:
+        raise ValueError(str(error).splitlines()[0]) from error
+    except RecursionError as error:
+        raise ValueError("mappings or lists too deep within one another") from error
+    except (TypeError, OverflowError) as error:  # a mapping as a key
+        raise ValueError(str(error)) from error
 
 
 def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
@@ -44,24 +205,21 @@ def to_dict(options: Any) -> dict[str, Any]:
 
 def load_yaml(cls: type[T], path: Path | str) -> T:
     """Build `cls` from a YAML file. Raises AsrlabError naming the file."""
-    try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-    except OSError as error:
-        raise AsrlabError(f"{path}: cannot be read ({error.strerror}); give a recipe's name or a YAML file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise AsrlabError(f"{path}: not a YAML file: {error}") from error
-    return from_dict(cls, values, str(path))
+    return _load(cls, path, parse_yaml, "YAML", "; give a recipe's name or a YAML file")
 
 
 def load_json(cls: type[T], path: Path | str) -> T:
     """Build `cls` from a JSON file. Raises AsrlabError naming the file."""
+    return _load(cls, path, parse_json, "JSON", "; check the path")
+
+
+def _load(cls: type[T], path: Path | str, parse: Any, what: str, remedy: str) -> T:
+    data = read_whole(path, remedy=remedy)
     try:
-        values = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise AsrlabError(f"{path}: cannot be read ({error.strerror})") from error
+        values = parse(data.decode("utf-8"))
     except ValueError as error:
-        raise AsrlabError(f"{path}: not a JSON file: {error}") from error
-    return from_dict(cls, values, str(path))
+        raise AsrlabError(f"{path}: not a {what} file: {error}") from error
+    return from_dict(cls, {} if values is None else values, str(path))
 
 
 def override(options: T, assignments: Sequence[str]) -> T:
@@ -85,9 +243,9 @@ def override(options: T, assignments: Sequence[str]) -> T:
         if dataclasses.is_dataclass(kind) and last not in field_types(kind):
             raise AsrlabError(f"{assignment!r}: no field {last!r}; the names are {', '.join(field_types(kind))}")
         try:
-            here[last] = text if isinstance(here.get(last), str) else yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise AsrlabError(f"{assignment!r}: the value is not YAML ({str(error).splitlines()[0]})") from error
+            here[last] = text if isinstance(here.get(last), str) else parse_yaml(text)
+        except ValueError as error:
+            raise AsrlabError(f"{brief(assignment)}: the value is not YAML ({error})") from error
     return from_dict(type(options), values)
 
 
@@ -148,6 +306,12 @@ def field_types(cls: type) -> dict[str, Any]:
 
 
 @functools.cache
+def _declared(cls: type) -> dict[str, Any]:
+    """Field name to its type, with the range behind it."""
+    return typing.get_type_hints(cls, include_extras=True)
+
+
+@functools.cache
 def _comments(cls: type) -> dict[str, str]:
     found = dict.fromkeys((f.name for f in dataclasses.fields(cls)), "")
     for line in inspect.getsource(cls).splitlines():
@@ -159,17 +323,31 @@ def _comments(cls: type) -> dict[str, str]:
 
 def _build(cls: type[T], values: Any, where: str) -> T:
     if not isinstance(values, Mapping):
-        raise AsrlabError(f"{where or cls.__name__}: {values!r} is not a mapping of names to values")
+        raise AsrlabError(f"{where or cls.__name__}: {brief(values)} is not a mapping of names to values")
+    if where.count(".") > DEEPEST:
+        raise AsrlabError(f"{brief(where)}: mappings too deep within one another")
     fields = field_types(cls)
     unknown = [key for key in values if key not in fields]
     if unknown:
         prefix = f"{where}: " if where else ""
-        raise AsrlabError(f"{prefix}unknown key {unknown[0]!r}; {cls.__name__} has {', '.join(fields)}")
+        raise AsrlabError(f"{prefix}unknown key {brief(unknown[0])}; {cls.__name__} has {', '.join(fields)}")
     inside = f"{where}." if where else ""
-    return cls(**{key: _convert(fields[key], value, inside + key) for key, value in values.items()})
+    converted = {key: _convert(fields[key], value, inside + key) for key, value in values.items()}
+    lacking = [f.name for f in dataclasses.fields(cls) if _required(f) and f.name not in converted]
+    if lacking:
+        raise AsrlabError(f"{inside}{lacking[0]}: missing; give it")
+    try:
+        return cls(**converted)
+    except AsrlabError as error:  # its message begins with the field
+        raise AsrlabError(f"{inside}{error}") from error
+
+
+def _required(field: dataclasses.Field) -> bool:
+    return field.init and field.default is field.default_factory is dataclasses.MISSING
 
 
 def _convert(kind: Any, value: Any, where: str) -> Any:
+    """A value of JSON or YAML as the type asks: options of mappings, tuples of lists, floats of whole numbers."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
         if value is None and type(None) in arguments:
@@ -177,25 +355,27 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
         return _convert(next(a for a in arguments if a is not type(None)), value, where)
     if dataclasses.is_dataclass(kind):
         return value if isinstance(value, kind) else _build(kind, value, where)
+    if origin is Literal:
+        return value
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
-            raise AsrlabError(f"{where}={value!r}: expected a list, such as [{value}]")
+            raise AsrlabError(f"{where}={brief(value)}: expected a list, such as [{brief(value)}]")
         return tuple(_convert(arguments[0], item, where) for item in value)
-    if origin in (dict, Mapping) and len(arguments) == 2 and arguments[1] is not Any and isinstance(value, Mapping):
-        for key in value:
-            if not isinstance(key, str):
-                raise AsrlabError(f"{where}: {key!r} is not a name; write it in quotes")
-        return {key: _convert(arguments[1], one, f"{where}.{key}") for key, one in value.items()}
     if origin in (dict, Mapping) or kind is dict:
-        expected: Any = Mapping
-    elif kind is float and not isinstance(value, bool):
-        expected = (int, float)
-        if isinstance(value, str):  # YAML 1.1 reads 1e-3 as text
-            with contextlib.suppress(ValueError):
-                value = float(value)
-    else:
-        expected = kind
+        return _convert_mapping(arguments[1] if len(arguments) == 2 else Any, value, where)
+    expected: Any = (int, float) if kind is float else kind
     wrong = not isinstance(value, expected) or (isinstance(value, bool) and kind is not bool)
-    if wrong or (kind is float and math.isnan(value)):
-        raise AsrlabError(f"{where}={value!r}: expected {getattr(kind, '__name__', kind)}")
+    if wrong or (kind is float and (value != value or (isinstance(value, int) and abs(value) > MOST))):
+        raise AsrlabError(f"{where}={brief(value)}: expected {kind.__name__}")
     return float(value) if kind is float else value
+
+
+def _convert_mapping(kind: Any, value: Any, where: str) -> Any:
+    if not isinstance(value, Mapping):
+        raise AsrlabError(f"{where}={brief(value)}: expected dict")
+    for key in value:
+        if not isinstance(key, str):
+            raise AsrlabError(f"{where}: {brief(key)} is not a name; write it in quotes")
+    if kind is Any:
+        return value
+    return {key: _convert(kind, one, f"{where}.{key}") for key, one in value.items()}

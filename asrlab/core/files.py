@@ -14,6 +14,8 @@ from typing import Any
 
 from asrlab.core.errors import AsrlabError
 
+MOST_BYTES = 2**30  # of a file that is read at once
+KINDS = {stat.S_ISDIR: "a folder", stat.S_ISFIFO: "a pipe", stat.S_ISCHR: "a device", stat.S_ISSOCK: "a socket"}
 STALE_SECONDS = 3600.0  # a half-written file this old belongs to a program that was killed
 
 
@@ -50,21 +52,48 @@ def write_whole(path: Path | str, content: bytes | str | Callable[[Path], object
     return path
 
 
-def regular_file(path: Path | str) -> os.stat_result:
+def regular_file(path: Path | str, remedy: str = "; check the path") -> os.stat_result:
     """What the system knows of a regular file. Raises AsrlabError naming it if it is missing, may not be looked at, or
     is a folder, a pipe or a device: to open one of those can take for ever.
     """
     try:
         found = os.stat(path)
     except FileNotFoundError:
-        raise AsrlabError(f"{path}: no such file; check the path") from None
+        raise AsrlabError(f"{path}: no such file{remedy}") from None
     except (OSError, ValueError) as error:  # ValueError: a null byte, or letters that no file name can have
-        raise AsrlabError(f"{path}: cannot be read ({getattr(error, 'strerror', error)}); check the path") from error
+        raise AsrlabError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}){remedy}") from error
     if not stat.S_ISREG(found.st_mode):
-        kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
-        kind = next((name for is_kind, name in kinds if is_kind(found.st_mode)), "a device")
-        raise AsrlabError(f"{path}: is {kind}; give a regular file")
+        kind = next((name for test, name in KINDS.items() if test(found.st_mode)), "a special file")
+        raise AsrlabError(f"{path}: is {kind}, expected a file{remedy}")
     return found
+
+
+def check_place(path: Path | str) -> None:
+    """Raise AsrlabError now if `write_whole` could not write there, before the work whose result is to be written."""
+    path = Path(path)
+    if os.path.exists(path):
+        write_whole(path, read_whole(path))
+    else:
+        write_whole(path, "").unlink()
+
+
+def shown(text: object) -> str:
+    """A text for one line of a terminal: what would move the cursor or end the line is written as \\x1b or \\n."""
+    return "".join(c if c.isprintable() or c == "\u3000" else c.encode("unicode_escape").decode() for c in str(text))
+
+
+def read_whole(path: Path | str, most: int = MOST_BYTES, remedy: str = "; check the path") -> bytes:
+    """The content of a regular file. Raises AsrlabError naming the file if there is none, or if it has more bytes.
+
+    A device or a pipe is refused before it is opened: reading one may never end.
+    """
+    size = regular_file(path, remedy).st_size
+    if size > most:
+        raise AsrlabError(f"{path}: {size:,} bytes, at most {most:,} are read{remedy}")
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise AsrlabError(f"{path}: cannot be read ({error.strerror or error}){remedy}") from error
 
 
 def read_json_lines(path: Path | str) -> Iterator[tuple[int, Any]]:
@@ -81,12 +110,7 @@ def numbered_lines(path: Path | str) -> Iterator[tuple[int, bytes]]:
 
     Lines end at a line feed alone: a text may hold any other character that Unicode calls a line's end.
     """
-    path = Path(path)
-    regular_file(path)
-    try:
-        data = path.read_bytes()
-    except (OSError, ValueError) as error:
-        raise AsrlabError(f"{path}: cannot be read ({getattr(error, 'strerror', error)}); check the path") from error
+    data = read_whole(path)
     for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         if line.strip():
             yield number, line

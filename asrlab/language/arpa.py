@@ -44,13 +44,14 @@ def read_arpa(path: str | Path) -> Entries:
     """
     path = Path(path)
     if not path.is_file():
-        raise AsrlabError(f"{path}: no such file; pass the path of an ARPA file")
+        what = "no regular file" if path.exists() else "no such file"
+        raise AsrlabError(f"{path}: {what}; pass the path of an ARPA file")
     lines = _Lines(path)
     try:
         with _open(path, "r") as file:
             lines.start(file)
             tables = _read_tables(lines)
-    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except (UnicodeDecodeError, EOFError, OSError, zlib.error) as error:
         raise lines.error(f"not readable as UTF-8 text ({error})", "write it as an ARPA file in UTF-8") from None
     if tables[0].get((END,), (-math.inf, 0.0))[0] == -math.inf:
         raise AsrlabError(f"{path}: no </s> among the 1-grams; train the model on sentences, with their ends")
@@ -86,7 +87,7 @@ def _read_tables(lines: _Lines) -> list[dict[Gram, tuple[float, float]]]:
     line = lines.next("ngram 1=COUNT")
     while line.startswith("ngram "):
         n, _, count = line[6:].replace(" ", "").partition("=")
-        if n != str(len(counts) + 1) or not count.isdigit():
+        if n != str(len(counts) + 1) or not (count.isdecimal() and len(count) < 12):
             raise lines.error(f"{line!r}", f"expected 'ngram {len(counts) + 1}=COUNT'")
         counts.append(int(count))
         line = lines.next("\\1-grams:")

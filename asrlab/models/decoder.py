@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from asrlab.core.errors import AsrlabError
+from asrlab.core.config import Chance, Count, Options, Width
 from asrlab.core.streams import length_mask
 from asrlab.models.layers import Dropout
 
@@ -19,22 +19,13 @@ LOWEST = torch.finfo(torch.float32).min  # of an energy: no weight beside any ot
 
 
 @dataclass(frozen=True)
-class DecoderOptions:
-    dim: int = 192  # width of the embedding and of the LSTM
-    attention_dim: int = 128  # width of the space in which speech and text are compared
-    location_channels: int = 16  # convolution channels that show the attention where it looked last
-    location_kernel: int = 31  # width of that convolution, in encoder frames
-    dropout: float = 0.1  # probability that a value is silenced in training
-    label_smoothing: float = 0.1  # probability mass that the training target gives to all tokens alike
-
-    def __post_init__(self):
-        for name in ("dim", "attention_dim", "location_channels", "location_kernel"):
-            if getattr(self, name) < 1:
-                raise AsrlabError(f"decoder {name}={getattr(self, name)}: give 1 or more")
-        if not 0 <= self.dropout < 0.99 or not 0 <= self.label_smoothing < 1:
-            raise AsrlabError(
-                f"decoder dropout={self.dropout}, label_smoothing={self.label_smoothing}: give shares below 1"
-            )
+class DecoderOptions(Options):
+    dim: Width = 192  # width of the embedding and of the LSTM
+    attention_dim: Width = 128  # width of the space in which speech and text are compared
+    location_channels: Count = 16  # convolution channels that show the attention where it looked last
+    location_kernel: Count = 31  # width of that convolution, in encoder frames
+    dropout: Chance = 0.1  # probability that a value is silenced in training
+    label_smoothing: Chance = 0.1  # probability mass that the training target gives to all tokens alike
 
 
 @dataclass(frozen=True)

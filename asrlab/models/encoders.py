@@ -5,10 +5,12 @@ beyond a length never reaches a real frame: a padded batch gives what each utter
 """
 
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
 
+from asrlab.core.config import AtLeast, Between, Chance, Count, CountOrNone, Options, Width
 from asrlab.core.errors import AsrlabError
 from asrlab.core.streams import length_mask
 from asrlab.models.layers import (
@@ -23,38 +25,28 @@ from asrlab.models.layers import (
 
 
 @dataclass(frozen=True)
-class EncoderOptions:
-    kind: str = "conformer"  # cnn, lstm, transformer or conformer
-    dim: int = 176  # width of a frame, D
-    layers: int = 8  # how many blocks
-    heads: int = 4  # attention heads (transformer, conformer)
-    kernel: int = 15  # width of the convolution over time, in subsampled frames (cnn, conformer)
-    squeeze: int = 0  # gains from the whole utterance, through so many times fewer channels (cnn, conformer), 0: none
-    expansion: int = 4  # inner width of a feed-forward layer, in multiples of dim
-    dropout: float = 0.1  # probability that a value is silenced in training
-    layer_drop: float = 0.0  # probability that a whole residual block is skipped in training (stochastic depth)
-    subsampling: int = 4  # input frames for one output frame: 1, 2, 4 or 8
-    subsampling_channels: int = 64  # channels of the convolutions that subsample
+class EncoderOptions(Options):
+    kind: Literal["cnn", "lstm", "transformer", "conformer"] = "conformer"  # what its blocks are
+    dim: Width = 176  # width of a frame, D
+    layers: Annotated[int, Between(1, 200)] = 8  # how many blocks
+    heads: Count = 4  # attention heads (transformer, conformer)
+    kernel: Count = 15  # width of the convolution over time, in subsampled frames (cnn, conformer)
+    squeeze: CountOrNone = 0  # gains from the whole utterance, through so many times fewer channels (cnn, conformer)
+    expansion: Annotated[int, Between(1, 64)] = 4  # inner width of a feed-forward layer, in multiples of dim
+    dropout: Chance = 0.1  # probability that a value is silenced in training
+    layer_drop: Chance = 0.0  # probability that a whole residual block is skipped in training (stochastic depth)
+    subsampling: Literal[1, 2, 4, 8] = 4  # input frames for one output frame
+    subsampling_channels: Count = 64  # channels of the convolutions that subsample
     causal: bool = False  # convolutions and recurrences see no future frame
-    chunk: int = 0  # attention sees chunks of so many frames (0: everything); streaming needs causal and chunk
-    left_chunks: int = -1  # chunks of the past that attention sees (-1: all of them)
+    chunk: CountOrNone = 0  # attention sees chunks of so many frames (0: everything); streaming needs causal and chunk
+    left_chunks: Annotated[int, AtLeast(-1)] = -1  # chunks of the past that attention sees (-1: all of them)
 
     def __post_init__(self):
-        if self.kind not in BLOCKS:
-            raise AsrlabError(f"encoder kind={self.kind!r}: choose one of {', '.join(BLOCKS)}")
-        least = dict.fromkeys(("dim", "layers", "heads", "kernel", "expansion", "subsampling_channels"), 1)
-        for name, smallest in (least | {"squeeze": 0, "chunk": 0, "left_chunks": -1}).items():
-            if getattr(self, name) < smallest:
-                raise AsrlabError(f"encoder {name}={getattr(self, name)}: give {smallest} or more")
-        for name in ("dropout", "layer_drop"):
-            if not 0 <= getattr(self, name) < 0.99:
-                raise AsrlabError(f"encoder {name}={getattr(self, name)}: give a probability from 0 to below 0.99")
-        if self.subsampling not in (1, 2, 4, 8):
-            raise AsrlabError(f"encoder subsampling={self.subsampling}: choose 1, 2, 4 or 8")
+        super().__post_init__()
         if self.kind in ("transformer", "conformer") and self.dim % (2 * self.heads):
-            raise AsrlabError(f"encoder dim={self.dim}: not a multiple of 2 x heads={self.heads}")
+            raise AsrlabError(f"dim={self.dim}: not a multiple of 2 x heads={self.heads}")
         if self.kind == "lstm" and not self.causal and self.dim % 2:
-            raise AsrlabError(f"encoder dim={self.dim} is odd: two directions share it, choose an even one")
+            raise AsrlabError(f"dim={self.dim}: two directions share it, give an even one")
 
 
 class Encoder(nn.Module):

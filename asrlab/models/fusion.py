@@ -6,26 +6,20 @@ the one named `onto`; where that is absent the others decide how long it is.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from asrlab.core.errors import AsrlabError
+from asrlab.core.config import CountOrNone, Options
 from asrlab.core.streams import Shape, Stream
 
 
 @dataclass(frozen=True)
-class FusionOptions:
-    kind: str = "concat"  # how several streams become one: concat, side by side and then through a matrix
+class FusionOptions(Options):
+    kind: Literal["concat"] = "concat"  # how several streams become one: concat, side by side and then through a matrix
     onto: str = "sound"  # the stream whose clock the fused frames keep
-    dim: int = 0  # width of a fused frame, 0: that of the stream `onto`
-
-    def __post_init__(self):
-        if self.kind not in KINDS:
-            raise AsrlabError(f"fusion kind={self.kind!r}: choose one of {', '.join(KINDS)}")
-        if self.dim < 0:
-            raise AsrlabError(f"fusion dim={self.dim}: give 0 or more")
+    dim: CountOrNone = 0  # width of a fused frame, 0: that of the stream `onto`
 
 
 class Fused(NamedTuple):

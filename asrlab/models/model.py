@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from asrlab.core.config import Options
 from asrlab.core.errors import AsrlabError
 from asrlab.core.streams import Shape, Stream
 from asrlab.models.decoder import AttentionDecoder, DecoderOptions
@@ -18,7 +19,7 @@ def _sound() -> dict[str, EncoderOptions]:
 
 
 @dataclass(frozen=True)
-class ModelOptions:
+class ModelOptions(Options):
     branches: Mapping[str, EncoderOptions] = field(default_factory=_sound)  # the encoder of each stream
     fusion: FusionOptions = field(default_factory=FusionOptions)  # how several streams become one
     trunk: EncoderOptions | None = None  # blocks above the fusion (with subsampling 1), null: none
@@ -26,7 +27,8 @@ class ModelOptions:
     inner_ctc: bool = False  # another half-way up, in training (Lee and Watanabe 2021)
     decoder: DecoderOptions | None = None  # an attention head, null: none
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.branches:
             raise AsrlabError("branches={}: a model needs a stream; give branches.sound, say")
         if not self.ctc and self.decoder is None:

@@ -21,29 +21,21 @@ from filelock import FileLock, Timeout
 from asrlab import corpora
 from asrlab.core import config
 from asrlab.core.errors import AsrlabError
+from asrlab.core.files import write_whole
 from asrlab.core.machine import cores
 from asrlab.core.sources import PACKAGE, sources
 from asrlab.corpora import Corpus
-from asrlab.recognizer import Recognizer
+from asrlab.pages import names
+from asrlab.recognizer import Recognizer, packaged_folder
 from asrlab.scoring import receipt
 from asrlab.training.checkpoint import CHECKPOINT
-from asrlab.training.loop import LOG, train
-from asrlab.training.recipe import Recipe
+from asrlab.training.directory import LOG
+from asrlab.training.loop import train
+from asrlab.training.recipe import Recipe, load_corpus
 from asrlab.training.recipe import load as load_recipe
 
 FINISHED, LOCK = "finished.json", ".lock"
 RESULTS = PACKAGE.parent / "benchmarks" / "results"
-WAYS = {
-    "greedy": "greedy",
-    "beam": "beam search",
-    "lm": "beam search, language model",
-    "lexicon": "beam search, lexicon",
-    "lexicon_lm": "beam search, lexicon, language model",
-    "attention": "attention alone, beam search",
-    "joint": "attention and CTC together, beam search",
-    "words": "its own search, words of its dictionary",
-    "trigram": "its own search, trigram",
-}
 
 
 @dataclass(frozen=True)
@@ -66,7 +58,7 @@ def trained(name: str = "scenetalk", changes: Sequence[str] = ()) -> Run:
     """
     recipe = config.override(load_recipe(name), changes)
     directory = corpora.cache() / "runs" / f"{Path(name).stem}-{_fingerprint(recipe)}"
-    corpus = corpora.load(recipe.corpus, **recipe.corpus_options)
+    corpus = load_corpus(recipe)
     directory.mkdir(parents=True, exist_ok=True)
     with FileLock(directory / LOCK):
         if not (directory / FINISHED).exists():
@@ -79,11 +71,7 @@ def trained(name: str = "scenetalk", changes: Sequence[str] = ()) -> Run:
 
 def packaged(name: str) -> Recognizer:
     """A recogniser that comes with the package, by the name of its folder. Raises AsrlabError naming what there is."""
-    folder = PACKAGE / "pretrained"
-    there = sorted(path.name for path in folder.iterdir() if path.is_dir())
-    if name not in there:
-        raise AsrlabError(f"packaged recogniser {name!r}: there are {', '.join(there)}; or use `asrlab train`")
-    return Recognizer.load(folder / name)
+    return Recognizer.load(packaged_folder(name))
 
 
 def _sweep(directory: Path) -> None:
@@ -103,13 +91,17 @@ def _train(recipe: Recipe, directory: Path, corpus: Corpus) -> None:
     finally:
         torch.set_num_threads(threads)
     (directory / CHECKPOINT).unlink()  # what training would need to go on is most of the folder
-    (directory / FINISHED).write_text(json.dumps({"seconds": time.perf_counter() - began}), encoding="utf-8")
+    write_whole(directory / FINISHED, json.dumps({"seconds": time.perf_counter() - began}))
 
 
 def _fingerprint(recipe: Recipe) -> str:
     digest = hashlib.sha256(json.dumps(config.to_dict(recipe), sort_keys=True).encode())
-    for path in sorted(sources("asrlab.training.loop", f"asrlab.corpora.{recipe.corpus}")):
+    loader = recipe.corpus if recipe.corpus in corpora.names() else "manifest"
+    for path in sorted(sources("asrlab.training.loop", f"asrlab.corpora.{loader}")):
         digest.update(path.read_bytes())
+    if loader == "manifest":  # of your own: what it holds decides too
+        for utterances in load_corpus(recipe).splits.values():
+            digest.update(repr(utterances).encode())
     return digest.hexdigest()[:12]
 
 
@@ -167,7 +159,7 @@ def _row(system: str, way: str, runs: list[dict]) -> tuple[str, ...]:
     minutes = [run["wall_seconds"] / 60 for run in runs if run.get("wall_seconds")]
     spent = f"{mean(minutes):.1f}" if minutes else "–"
     span = f"{100 * low:.1f} – {100 * high:.1f}"
-    return system, WAYS.get(way, way), str(len(rates)), f"{100 * mean(rates):.2f}", span, spent
+    return names.system(system), names.decoding(way), str(len(rates)), f"{100 * mean(rates):.2f}", span, spent
 
 
 # --- source ---------------------------------------------------------------------------------------

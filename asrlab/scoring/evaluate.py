@@ -26,7 +26,12 @@ class Evaluation:
     @property
     def answers(self) -> dict[str, str]:
         """Utterance id -> words, by the recogniser's own search."""
-        return self.hypotheses[self.search or list(self.hypotheses)[-1]]
+        return self.hypotheses[self.own]
+
+    @property
+    def own(self) -> str:
+        """The recogniser's own search, by name."""
+        return self.search or list(self.hypotheses)[-1]
 
     def wer(self, way: str) -> Interval:
         """Word error rate of a way of decoding; its interval is over speakers, where there are several."""
@@ -34,8 +39,9 @@ class Evaluation:
         return score.measure(self.references, self.hypotheses[way], groups=groups)
 
     def metrics(self) -> dict[str, float]:
-        """`{"wer.WAY": ..., "wer.WAY.low": ..., "wer.WAY.high": ...}`, fractions, as a receipt holds them."""
-        found = {}
+        """`{"wer.WAY": ..., "wer.WAY.low": ..., "wer.WAY.high": ...}`, fractions, as a receipt holds them; `wer` is
+        that of the recogniser's own search."""
+        found = {"wer": self.wer(self.own).value}
         for way in self.hypotheses:
             found |= self.wer(way).as_metrics(f"wer.{way}")
         return {name: value for name, value in found.items() if not math.isnan(value)}
@@ -44,7 +50,7 @@ class Evaluation:
         """The error rates and a few utterances as said and as heard, the misheard first."""
         lines = []
         for way in self.hypotheses:
-            own = "  (its own search)" if way == self.search and len(self.hypotheses) > 1 else ""
+            own = "  (its own search)" if way == self.own and len(self.hypotheses) > 1 else ""
             lines.append(f"{way:<12} WER {score.shown(self.wer(way))}{own}")
         heard = self.answers
         wrong = [i for i in self.references if heard[i] != self.references[i]]

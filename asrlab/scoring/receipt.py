@@ -6,7 +6,6 @@ A receipt says what was run (command, commit, seed), with what (versions, device
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import numbers
@@ -21,6 +20,7 @@ from importlib import metadata
 from pathlib import Path
 
 from asrlab.core.errors import AsrlabError
+from asrlab.core.files import parse_json, read_whole, write_whole
 from asrlab.core.machine import cores
 from asrlab.core.sources import PACKAGE
 from asrlab.scoring import score
@@ -82,16 +82,16 @@ def write(
         text = json.dumps(receipt, ensure_ascii=False, allow_nan=False, indent=1, default=_plain)
     except (TypeError, ValueError) as error:
         raise AsrlabError(f"receipt {name}: {error}, which JSON cannot hold; pass finite numbers and texts") from None
-    return _write_whole(path, text + "\n")
+    return write_whole(path, text + "\n")
 
 
 def read(path: str | os.PathLike) -> dict:
     """The receipt in a file, as a dictionary; every field of `REQUIRED` is there. Raises AsrlabError if it is none."""
     path = Path(path)
     try:
-        receipt = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise AsrlabError(f"{path}: cannot be read ({error.strerror}); is it the path of a receipt?") from None
+        receipt = parse_json(read_whole(path, remedy="; is it the path of a receipt?"))
+    except AsrlabError:
+        raise
     except ValueError as error:
         raise AsrlabError(f"{path}: no JSON ({error}); a receipt is written by asrlab.scoring.receipt.write") from None
     missing = [field for field in REQUIRED if not isinstance(receipt, dict) or field not in receipt]
@@ -209,20 +209,3 @@ def _plain(value: object) -> object:
     if isinstance(value, Path):
         return value.as_posix()
     raise TypeError(f"{type(value).__name__} {value!r}")
-
-
-def _write_whole(path: Path, text: str) -> Path:
-    """Write beside the target, then rename: a reader, or a kill, never meets half a file."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise AsrlabError(f"{path}: cannot be written ({error.strerror}); pass another path or make room") from None
-    return path

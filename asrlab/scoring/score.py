@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from asrlab.core.errors import AsrlabError
+from asrlab.core.files import shown as shown_text
 from asrlab.scoring.edits import Op, align, display_width, pad, to_html, to_text
 
 __all__ = [
@@ -299,7 +300,7 @@ def by_tag(
 
 def format_table(rows: Sequence[GroupRow], title: str = "group", unit: str = "words", markdown: bool = False) -> str:
     """Rows as an aligned text table, rates in per cent, with a last line for all; markdown=True for a page."""
-    header = [title, "utterances", unit, "sub", "del", "ins", "error %", "95% interval"]
+    header = [shown_text(title), "utterances", unit, "sub", "del", "ins", "error %", "95% interval"]
     total = GroupRow("all", sum(row.utterances for row in rows), _sum(row.errors for row in rows), None)
     lines = [header]
     for row in [*rows, total] if len(rows) > 1 else rows:
@@ -307,7 +308,7 @@ def format_table(rows: Sequence[GroupRow], title: str = "group", unit: str = "wo
         if row.interval is not None:
             interval = f"{100 * row.interval.low:.1f} - {100 * row.interval.high:.1f}"
         numbers = (row.utterances, e.length, e.substitutions, e.deletions, e.insertions)
-        lines.append([row.group, *map(str, numbers), f"{100 * row.rate:.1f}", interval])
+        lines.append([shown_text(row.group), *map(str, numbers), f"{100 * row.rate:.1f}", interval])
     widths = [max(display_width(line[column]) for line in lines) for column in range(len(header))]
     padded = [
         [pad(cell, width, left=column == 0) for column, (cell, width) in enumerate(zip(line, widths, strict=True))]

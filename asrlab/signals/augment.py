@@ -11,26 +11,20 @@ import torch
 import torchaudio.transforms
 from torch import Tensor, nn
 
+from asrlab.core.config import CountOrNone, Options, Share
 from asrlab.core.errors import AsrlabError
 from asrlab.core.streams import length_mask
 
 
 @dataclass(frozen=True)
-class SpecAugmentOptions:
+class SpecAugmentOptions(Options):
     """How much SpecAugment hides (Park et al. 2019, with the adaptive masks of Park et al. 2020)."""
 
-    time_masks: int = 10  # stretches of frames hidden in each utterance
-    time_fraction: float = 0.05  # longest stretch, as a fraction of the utterance's own frames
-    freq_masks: int = 2  # bands of features hidden in each utterance
-    freq_width: int = 27  # widest band, in features
+    time_masks: CountOrNone = 10  # stretches of frames hidden in each utterance
+    time_fraction: Share = 0.05  # longest stretch, as a fraction of the utterance's own frames
+    freq_masks: CountOrNone = 2  # bands of features hidden in each utterance
+    freq_width: CountOrNone = 27  # widest band, in features
     value: float = 0.0  # what hidden cells become; 0 is the mean of normalised features
-
-    def __post_init__(self):
-        if not 0 <= self.time_fraction <= 1:
-            raise AsrlabError(f"time_fraction={self.time_fraction}: give a fraction between 0 and 1")
-        for name in ("time_masks", "freq_masks", "freq_width"):
-            if getattr(self, name) < 0:
-                raise AsrlabError(f"{name}={getattr(self, name)}: give 0 or more")
 
 
 def spec_augment(

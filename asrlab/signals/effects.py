@@ -7,13 +7,14 @@ import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Annotated, BinaryIO
 
 import numpy as np
 import scipy.signal
 import soundfile
 import soxr
 
+from asrlab.core.config import AtLeast, NotNegative, Options
 from asrlab.core.errors import AsrlabError
 
 ACTIVE_SECONDS = 0.02  # of a frame in which speech is active or not
@@ -69,22 +70,15 @@ def codec_round_trip(samples: np.ndarray, sample_rate: int, codec: str = "mp3", 
 
 
 @dataclass(frozen=True)
-class CompressorOptions:
+class CompressorOptions(Options):
     """How a dynamic range compressor turns the loud down."""
 
     threshold_db: float = -30.0  # level, relative to full scale, above which it acts
-    ratio: float = 4.0  # how many dB above the threshold become one
-    knee_db: float = 6.0  # width of the soft bend around the threshold
-    attack_ms: float = 5.0  # time constant of turning down
-    release_ms: float = 100.0  # time constant of letting go
+    ratio: Annotated[float, AtLeast(1)] = 4.0  # 1: no compression; how many dB above the threshold become one
+    knee_db: NotNegative = 6.0  # width of the soft bend around the threshold
+    attack_ms: NotNegative = 5.0  # time constant of turning down
+    release_ms: NotNegative = 100.0  # time constant of letting go
     make_up_db: float = 0.0  # gain applied to everything afterwards
-
-    def __post_init__(self):
-        if self.ratio < 1:
-            raise AsrlabError(f"ratio={self.ratio}: give 1 (no compression) or more")
-        for name in ("knee_db", "attack_ms", "release_ms"):
-            if getattr(self, name) < 0:
-                raise AsrlabError(f"{name}={getattr(self, name)}: give 0 or more")
 
 
 def compress(samples: np.ndarray, sample_rate: int, options: CompressorOptions = CompressorOptions()) -> np.ndarray:

@@ -8,10 +8,12 @@ features (B, T, F), and lengths are absolute integers (B,) that travel beside th
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
 
+from asrlab.core.config import Between, Count, Hertz, NotNegative, Options, Positive, Share
 from asrlab.core.errors import AsrlabError
 from asrlab.core.streams import length_mask
 
@@ -25,37 +27,34 @@ def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
 
 
 @dataclass(frozen=True)
-class FrontEndOptions:
+class FrontEndOptions(Options):
     """What a FrontEnd computes."""
 
-    kind: str = "log_mel"  # "log_mel", or "mfcc": its cosine transform
-    sample_rate: int = 16000  # Hz, of the waveforms that come in
-    window_ms: float = 25.0  # how much sound one frame sees
-    hop_ms: float = 10.0  # from one frame to the next
-    n_fft: int | None = None  # points of the Fourier transform; None: the power of two that holds a window
-    n_mels: int = 80  # triangular filters, also below MFCC
-    n_mfcc: int = 13  # cepstral coefficients kept, from the zeroth
+    kind: Literal["log_mel", "mfcc"] = "log_mel"  # mfcc: the cosine transform of log_mel
+    sample_rate: Hertz = 16000  # Hz, of the waveforms that come in
+    window_ms: Positive = 25.0  # how much sound one frame sees
+    hop_ms: Positive = 10.0  # from one frame to the next
+    n_fft: Annotated[int, Between(1, 2**17)] | None = None  # points of the Fourier transform, null: as needed
+    n_mels: Count = 80  # triangular filters, also below MFCC
+    n_mfcc: Count = 13  # cepstral coefficients kept, from the zeroth
     deltas: bool = False  # append first and second derivatives: three times the features
-    f_min: float = 20.0  # Hz, lower edge of the lowest filter
-    f_max: float | None = None  # Hz, upper edge of the highest filter; None: the Nyquist frequency
-    mel_scale: str = "htk"  # "htk" or "slaney": where the filters lie
-    pre_emphasis: float = 0.97  # x[n] - a x[n-1] before framing; 0 turns it off
-    dither: float = 0.0  # standard deviation of white noise added in training mode, in units of the waveform
-    floor: float = 1e-8  # least mel power, about the quantisation noise of a 16-bit file
-    normalise: str = "utterance"  # each feature over the "utterance", all as one ("level"), "running" (causal), "none"
-    running_seconds: float = 3.0  # time constant of the running statistics
+    f_min: NotNegative = 20.0  # Hz, lower edge of the lowest filter
+    f_max: Positive | None = None  # Hz, upper edge of the highest filter; None: the Nyquist frequency
+    mel_scale: Literal["htk", "slaney"] = "htk"  # "htk" or "slaney": where the filters lie
+    pre_emphasis: Annotated[float, Between(-1, 1)] = 0.97  # x[n] - a x[n-1] before framing; 0 turns it off
+    dither: Share = 0.0  # standard deviation of white noise added in training mode, in units of the waveform
+    floor: Positive = 1e-8  # least mel power, about the quantisation noise of a 16-bit file
+    normalise: Literal["utterance", "level", "running", "none"] = "utterance"  # level: all features as one
+    running_seconds: Positive = 3.0  # time constant of the running statistics
 
     def __post_init__(self):
-        _one_of("kind", self.kind, ("log_mel", "mfcc"))
-        _one_of("mel_scale", self.mel_scale, ("htk", "slaney"))
-        _one_of("normalise", self.normalise, ("utterance", "level", "running", "none"))
-        for name in ("sample_rate", "window_ms", "hop_ms", "n_mels", "n_mfcc", "floor", "running_seconds"):
-            if not getattr(self, name) > 0:
-                raise AsrlabError(f"{name}={getattr(self, name)}: give a positive number")
+        super().__post_init__()
         if self.kind == "mfcc" and self.n_mfcc > self.n_mels:
             raise AsrlabError(f"n_mfcc={self.n_mfcc}: at most n_mels={self.n_mels} coefficients exist; raise n_mels")
         if self.window < 1 or self.hop < 1:
             raise AsrlabError(f"window_ms={self.window_ms}, hop_ms={self.hop_ms}: less than a sample; give more")
+        if self.window > 2**17:
+            raise AsrlabError(f"window_ms={self.window_ms:g}: {self.window} samples, at most {2**17}; give less")
         if self.fft_size < self.window:
             raise AsrlabError(f"n_fft={self.n_fft}: shorter than a window of {self.window} samples; use None")
 

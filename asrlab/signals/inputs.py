@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
+from asrlab.core.config import Options
 from asrlab.core.errors import AsrlabError
 from asrlab.core.streams import Stream
 from asrlab.signals.features import FrontEnd, FrontEndOptions
@@ -19,11 +20,12 @@ from asrlab.signals.lips import LipsFrontEnd, LipsOptions
 
 
 @dataclass(frozen=True)
-class InputOptions:
+class InputOptions(Options):
     sound: FrontEndOptions | None = field(default_factory=FrontEndOptions)  # waveforms to features, null: no sound
     lips: LipsOptions | None = None  # pictures of a mouth to features, null: no lips
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.names:
             raise AsrlabError("inputs: every one of them is null; give inputs.sound, say")
 

@@ -5,22 +5,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from asrlab.core.config import Count, Options, Positive
 from asrlab.core.errors import AsrlabError
 from asrlab.core.streams import length_mask
 
 
 @dataclass(frozen=True)
-class LipsOptions:
+class LipsOptions(Options):
     """What a LipsFrontEnd expects."""
 
-    height: int = 32  # of a picture, in pixels
-    width: int = 48  # of a picture, in pixels
-    rate: float = 25.0  # pictures a second; a film with another rate is brought to it
-
-    def __post_init__(self):
-        for name in ("height", "width", "rate"):
-            if not getattr(self, name) > 0:
-                raise AsrlabError(f"lips {name}={getattr(self, name)}: give a positive number")
+    height: Count = 32  # of a picture, in pixels
+    width: Count = 48  # of a picture, in pixels
+    rate: Positive = 25.0  # pictures a second; a film with another rate is brought to it
 
 
 class LipsFrontEnd(nn.Module):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
+from asrlab.core.config import NotNegative, Options, Positive
 from asrlab.core.errors import AsrlabError
 from asrlab.signals.effects import array
 
@@ -17,16 +18,16 @@ SILENCE_DB = -100.0  # what digital silence counts as, relative to full scale
 
 
 @dataclass(frozen=True)
-class SegmentOptions:
+class SegmentOptions(Options):
     """What counts as speech, and how it is cut into segments."""
 
     margin_db: float = 6.0  # speech is this much louder than the noise floor
     least_db: float = -60.0  # and at least this loud, relative to full scale
-    floor_seconds: float = 5.0  # the floor is the quietest level within this time on either side
-    min_speech: float = 0.1  # seconds; shorter bursts are clicks
-    min_silence: float = 0.3  # seconds; shorter pauses do not end a segment
-    padding: float = 0.15  # seconds kept before and after, for weak consonants (the hangover)
-    max_seconds: float | None = None  # longer segments are cut at their quietest places
+    floor_seconds: NotNegative = 5.0  # the floor is the quietest level within this time on either side
+    min_speech: NotNegative = 0.1  # seconds; shorter bursts are clicks
+    min_silence: NotNegative = 0.3  # seconds; shorter pauses do not end a segment
+    padding: NotNegative = 0.15  # seconds kept before and after, for weak consonants (the hangover)
+    max_seconds: Positive | None = None  # longer segments are cut at their quietest places
 
 
 def frame(samples: np.ndarray, length: int, hop: int) -> np.ndarray:

@@ -5,7 +5,6 @@ share of every batch. So any number of processes sees the same global batches in
 has an utterance for each of them.
 """
 
-import hashlib
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -94,10 +93,10 @@ class Speech(Dataset):
     def __len__(self) -> int:
         return len(self.utterances)
 
-    def digest(self) -> str:
-        """A name for these utterances: other ids, texts, durations or modalities give another."""
-        found = [(u.id, u.text, u.seconds, sorted(u.sources)) for u in self.utterances]
-        return hashlib.sha256(repr(found).encode()).hexdigest()[:16]
+    def named(self, ids: Sequence[str]) -> list[str]:
+        """Utterances as error messages name them: with the files that they lie in."""
+        known = {u.id: str(u) for u in self.utterances}
+        return [known[i] for i in ids]
 
     def speak(self, index: int, chosen: Sequence[int]) -> None:
         """Say which pronunciation each word of an utterance has, for a phone tokenizer; at first it is the first."""

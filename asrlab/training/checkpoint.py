@@ -1,5 +1,6 @@
 """Where a training stands, and how it is written down so that a kill at any moment loses one epoch at most."""
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -19,7 +20,10 @@ from asrlab.models import Model
 from asrlab.training.recipe import Recipe
 
 CHECKPOINT = "checkpoint.safetensors"
-PLAIN = ("best_wer", "best_epoch", "epoch", "step", "stopped", "spoken", "corpus")  # what of a State is no tensor
+PLAIN = {  # what of a State is no tensor, and of which type it is
+    "best_wer": (float, int), "best_epoch": int, "epoch": int, "step": int, "stopped": bool,
+    "spoken": (list, type(None)), "corpus": str,
+}  # fmt: skip
 
 
 @dataclass
@@ -36,7 +40,7 @@ class State:
     step: int = 0
     stopped: bool = False
     spoken: list[list[int]] | None = None  # the pronunciations of each utterance's words, once they were chosen
-    corpus: str = ""  # digest of what is trained on
+    corpus: str = ""  # fingerprint of what is trained on
 
     @classmethod
     def fresh(cls, model: Model, optimizer: torch.optim.Optimizer, corpus: str = "") -> "State":
@@ -80,6 +84,7 @@ class State:
         plain = {name: getattr(self, name) for name in PLAIN}
         metadata = {"state": json.dumps(plain), "recipe": json.dumps(config.to_dict(recipe))}
         tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
+        metadata["digest"] = _digest(tensors, metadata)
         write_whole(run / CHECKPOINT, save(tensors, metadata))
 
     def restore(self, run: Path, recipe: Recipe) -> None:
@@ -89,6 +94,7 @@ class State:
             with safe_open(path, framework="pt") as file:
                 metadata = file.metadata() or {}
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
+            noted = metadata.pop("digest")
             before, plain = json.loads(metadata["recipe"]), json.loads(metadata["state"])
         except (SafetensorError, OSError) as error:
             raise AsrlabError(f"{path}: damaged, or no checkpoint ({error}); delete it to start anew") from error
@@ -96,30 +102,35 @@ class State:
             raise AsrlabError(
                 f"{path}: not a checkpoint of asrlab; use another directory, or delete it to start anew"
             ) from error
+        if noted != _digest(tensors, metadata):
+            raise AsrlabError(f"{path}: damaged (its checksum is another); delete it to start anew")
         now = json.loads(json.dumps(config.to_dict(recipe)))
         changed = _first_difference(before, now)
         if changed:
             raise AsrlabError(
                 f"{path}: made with another recipe ({changed}); use another directory, or --restart to start anew"
             )
-        if plain.get("corpus") != self.corpus:
+        wrong = [n for n, kind in PLAIN.items() if not isinstance(plain, dict) or not isinstance(plain.get(n), kind)]
+        if wrong or not isinstance(before, dict):
+            raise AsrlabError(f"{path}: its {(wrong or ['recipe'])[0]} is of a wrong type; delete it to start anew")
+        if plain["corpus"] != self.corpus:
             raise AsrlabError(
-                f"{path}: made from other utterances of the corpus than there are now; put the corpus back as it was, "
-                "use another directory, or --restart to start anew"
+                f"{path}: made from other texts, recordings or tokens than there are now; put the corpus back "
+                "as it was, use another directory, or --restart to start anew"
             )
         parts: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "best": {}, "optimizer": {}}
         for key, value in tensors.items():
             part, _, name = key.partition(".")
-            parts[part][name] = value
+            parts.setdefault(part, {})[name] = value
         try:
             self._put_back(parts)
-        except (RuntimeError, KeyError, ValueError) as error:
+        except (RuntimeError, KeyError, ValueError, AttributeError) as error:
             raise AsrlabError(
                 f"{path}: made with this recipe, but its weights do not fit: did the corpus change? "
                 "Use another directory, or --restart to start anew"
             ) from error
-        for name, value in plain.items():
-            setattr(self, name, value)
+        for name in PLAIN:
+            setattr(self, name, plain[name])
 
     def _put_back(self, parts: Mapping[str, Mapping[str, Tensor]]) -> None:
         device = next(self.model.parameters()).device
@@ -147,6 +158,15 @@ class _Swapped:
     def __exit__(self, *_: object) -> None:
         self.model.load_state_dict(self.own)
         self.model.train()
+
+
+def _digest(tensors: Mapping[str, Tensor], texts: Mapping[str, str]) -> str:
+    """A checksum of all that a checkpoint holds."""
+    found = hashlib.sha256(json.dumps(texts, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        found.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        found.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
 
 
 def _first_difference(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> str | None:

@@ -4,7 +4,6 @@ Chance is a function of (seed, epoch, step) and of nothing else: no state of a r
 run that was killed goes on from its last checkpoint to the very weights that it would have reached undisturbed.
 """
 
-import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,9 +18,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from asrlab import text
-from asrlab.core import config
 from asrlab.core.errors import AsrlabError
-from asrlab.core.files import write_whole
 from asrlab.core.streams import Stream
 from asrlab.corpora import SOUND, Corpus, Utterance
 from asrlab.language import NGram
@@ -35,11 +32,10 @@ from asrlab.signals.noise import add_to_sound
 from asrlab.training import objectives
 from asrlab.training.batching import Batch, Speech, load_batches, plan_epoch
 from asrlab.training.checkpoint import CHECKPOINT, State
+from asrlab.training.directory import LOG, append_log, fingerprint, held, start
 from asrlab.training.losses import check_feasible
 from asrlab.training.pronunciation import choose_pronunciations, guess_pronunciations, longest_targets
 from asrlab.training.recipe import Recipe, load_corpus
-
-LOG, RECIPE = "log.jsonl", "recipe.json"
 
 
 class TrainingError(AsrlabError):
@@ -77,25 +73,35 @@ def train(
     directory    gets recipe.json, log.jsonl (a line an epoch), checkpoint.safetensors (after every epoch) and, at the
                  end, the recogniser. If it holds a checkpoint of the same recipe, training goes on from there.
     corpus       what to train on; by default the corpus that the recipe names
-    resume       False starts anew, whatever the directory holds
+    resume       False starts anew, whatever the directory holds: what is there of another run goes
     device       "cpu" to leave a GPU alone; by default what accelerate finds
     after_epoch  called with each line of the log; returning True stops the training there, as if it were done
 
     Under `torchrun` or `accelerate launch` the processes share every batch, and the result is that of one process.
-    Raises TrainingError if the loss is no number, AsrlabError for data that cannot be learned.
+    Raises TrainingError if the loss is no number, AsrlabError for data that cannot be learned and for a
+    directory in which another training runs.
     """
     run = Path(directory)
     skipping = DistributedDataParallelKwargs(find_unused_parameters=any(e.layer_drop for e in recipe.model.encoders))
     accelerator = Accelerator(cpu=device == "cpu", kwargs_handlers=[skipping])
     training = prepare(recipe, corpus or load_corpus(recipe), accelerator)
-    model, dataset = training.model, training.dataset
-    state = State.fresh(model, training.optimizer, dataset.digest())
+    with held(run, accelerator.is_main_process):
+        return _train(training, run, resume, progress, after_epoch)
+
+
+def _train(
+    training: Training, run: Path, resume: bool, progress: bool, after_epoch: Callable[[dict[str, Any]], bool] | None
+) -> Recognizer:
+    """Epochs from where the directory stands to the end, and the epoch to keep."""
+    recipe, dataset, model, accelerator = training.recipe, training.dataset, training.model, training.accelerator
+    made_from = fingerprint(training.recognizer.tokenizer, dataset.utterances, training.dev)
+    state = State.fresh(model, training.optimizer, made_from)
     if resume and (run / CHECKPOINT).exists():
         state.restore(run, recipe)
         for i, chosen in enumerate(state.spoken or ()):
             dataset.speak(i, chosen)
     elif accelerator.is_main_process:
-        start_directory(run, recipe)
+        start(run, recipe)
     accelerator.wait_for_everyone()
     network, training.optimizer = accelerator.prepare(model, training.optimizer)
     if recipe.compile:
@@ -139,9 +145,7 @@ def prepare(recipe: Recipe, corpus: Corpus, accelerator: Accelerator) -> Trainin
     model = Model(front_ends, len(tokenizer), recipe.model).to(accelerator.device)
     check_lengths(dataset, front_ends, model, recipe)
     lm, words = make_language(recipe, corpus, utterances)
-    recognizer = Recognizer(
-        recipe.inputs, model, tokenizer, recipe.beam, lm, words, recipe.attention, recipe.search
-    )
+    recognizer = Recognizer(recipe.inputs, model, tokenizer, recipe.beam, lm, words, recipe.attention, recipe.search)
     dev = corpus[recipe.dev_split] if recipe.dev_split else ()
     optimizer = make_optimizer(recipe, model)
     return Training(recipe, dataset, dev, recognizer, front_ends.train(), accelerator, optimizer)
@@ -189,7 +193,7 @@ def train_epoch(training: Training, network: torch.nn.Module, state: State, prog
         accelerator.backward(loss)
         norm = accelerator.clip_grad_norm_(training.model.parameters(), recipe.clip)
         if not torch.isfinite(norm):
-            raise TrainingError(explain_not_finite(state.epoch, i, batch.ids, losses, rate))
+            raise TrainingError(explain_not_finite(state.epoch, i, dataset.named(batch.ids), losses, recipe, rate))
         training.optimizer.step()
         state.average_in(training.model, decay=1 - 1 / (recipe.average_epochs * len(plan)))
         for name, value in {"loss": losses, **named}.items():
@@ -240,10 +244,12 @@ def diagnose(done: float, line: Mapping[str, float]) -> str | None:
     )
 
 
-def explain_not_finite(epoch: int, step: int, ids: Sequence[str], losses: Tensor, rate: float) -> str:
-    """What to say when a gradient is no number."""
-    bad = [name for name, value in zip(ids, losses.tolist(), strict=True) if not math.isfinite(value)]
-    where = f"epoch {epoch + 1}, step {step + 1}, learning rate {rate:.2e}"
+def explain_not_finite(
+    epoch: int, step: int, utterances: Sequence[str], losses: Tensor, recipe: Recipe, rate: float
+) -> str:
+    """What to say when a gradient is no number; `utterances` are named with their files."""
+    bad = [name for name, value in zip(utterances, losses.tolist(), strict=True) if not math.isfinite(value)]
+    where = f"epoch {epoch + 1}, step {step + 1}, learning rate {rate:.2e} (learning_rate={recipe.learning_rate:g})"
     if bad:
         return (
             f"{where}: the loss of {', '.join(bad[:3])} is not finite. If it is always these utterances, look at their "
@@ -337,28 +343,3 @@ def check_lengths(dataset: Speech, front_ends: FrontEnds, model: Model, recipe: 
 def seed_step(seed: int, epoch: int, step: int, rank: int) -> None:
     """Chance for one step on one process."""
     torch.manual_seed(hash((seed, epoch, step, rank)) & 0x7FFF_FFFF_FFFF_FFFF)
-
-
-def start_directory(run: Path, recipe: Recipe) -> None:
-    """An empty log and the recipe, in a directory that can be written. Raises AsrlabError if it cannot."""
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-        (run / CHECKPOINT).unlink(missing_ok=True)
-    except OSError as error:
-        raise AsrlabError(f"{run}: cannot be written ({error.strerror}); choose another directory") from error
-    write_whole(run / LOG, "")
-    write_whole(run / RECIPE, json.dumps(config.to_dict(recipe), indent=2) + "\n")
-
-
-def append_log(path: Path, line: Mapping[str, Any]) -> None:
-    """Put the line of an epoch after those of the epochs before it, dropping what a killed run wrote too much."""
-    before = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    lines = [*(old for old in before if _epoch_of(old) < line["epoch"]), json.dumps(line)]
-    write_whole(path, "\n".join(lines) + "\n")
-
-
-def _epoch_of(line: str) -> float:
-    try:
-        return json.loads(line)["epoch"]
-    except (ValueError, KeyError):
-        return math.inf  # an empty line, or what another program wrote

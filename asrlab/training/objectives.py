@@ -79,8 +79,6 @@ def check(weights: Mapping[str, float], options: ModelOptions) -> None:
     for name, weight in weights.items():
         if name not in OBJECTIVES:
             raise AsrlabError(f"objectives: unknown {name!r}; there are {', '.join(OBJECTIVES)}")
-        if not 0 <= weight < float("inf"):
-            raise AsrlabError(f"objectives.{name}={weight}: give a weight of 0 or more")
         if weight and not heads.get(name, True):
             raise AsrlabError(f"objectives.{name}={weight}: the model has no such head; give {where[name]}")
     if weights.get("consistency") and not options.ctc:

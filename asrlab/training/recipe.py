@@ -1,12 +1,14 @@
 """A recipe: everything that decides what is trained and how. One typed dataclass; YAML files hold the named ones."""
 
+import os
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from asrlab import corpora
 from asrlab.core import config
+from asrlab.core.config import Above, Between, CountOrNone, NotNegative, Options, Positive
 from asrlab.core.errors import AsrlabError
 from asrlab.corpora import Corpus
 from asrlab.decode import BeamOptions
@@ -18,54 +20,51 @@ from asrlab.signals.inputs import InputOptions
 from asrlab.signals.noise import NoiseOptions
 from asrlab.training import objectives
 
+Speed = Annotated[float, Between(0.1, 10)]
+
 
 @dataclass(frozen=True)
-class LanguageOptions:
-    order: int = 0  # order of the word n-gram trained on the training texts, 0: no language model
+class LanguageOptions(Options):
+    order: Annotated[int, Between(0, 20)] = 0  # of the word n-gram of the training texts, 0: no language model
     lexicon: bool = False  # allow only words of the lexicon, or of the training texts where the corpus has none
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Options):
     corpus: str = "scenetalk"  # a corpus by name, or the path of a manifest or folder of your own
     corpus_options: dict[str, Any] = field(default_factory=dict)  # passed on to the corpus, e.g. {dev_speakers: 8}
     train_splits: tuple[str, ...] = ("train",)  # what to learn from
     dev_split: str = "dev"  # what chooses the epoch to keep, empty: keep the last one
     test_split: str = "test"  # what the final figures are measured on
-    tokenizer: str = "char"  # char, char-initial (a word's first letter marked), word, subword or phone
-    subwords: int = 100  # how many tokens a subword tokenizer has
+    tokenizer: Literal["char", "char-initial", "word", "subword", "phone"] = "char"  # -initial: a word's first marked
+    subwords: Annotated[int, Between(2, 1_000_000)] = 100  # how many tokens a subword tokenizer has
     inputs: InputOptions = field(default_factory=InputOptions)
     noise: NoiseOptions = field(default_factory=NoiseOptions)
     spec_augment: SpecAugmentOptions = field(default_factory=SpecAugmentOptions)
     model: ModelOptions = field(default_factory=ModelOptions)
-    objectives: dict[str, float] = field(default_factory=lambda: {"ctc": 1.0})  # what is learned: name -> weight
+    objectives: dict[str, NotNegative] = field(default_factory=lambda: {"ctc": 1.0})  # what is learned: name -> weight
     beam: BeamOptions = field(default_factory=BeamOptions)
     attention: AttentionOptions = field(default_factory=AttentionOptions)
     language: LanguageOptions = field(default_factory=LanguageOptions)
     search: str = ""  # how the recogniser decodes (greedy, beam, lexicon, lm, ...), empty: as dev data choose
-    speeds: tuple[float, ...] = (1.0,)  # each time an utterance is heard it is spoken at one of these speeds
-    realign_epochs: int = 0  # so often the model says which pronunciations it hears (first: chance), 0: the first
-    epochs: int = 40  # passes over the training data
-    batch_seconds: float = 60.0  # padded sound in one batch, over all processes together
-    learning_rate: float = 2e-3  # peak of the learning rate
-    warmup_epochs: float = 3.0  # epochs over which it climbs there, then it falls to zero along a cosine
-    weight_decay: float = 1e-2  # AdamW's pull of the weight matrices towards zero
-    clip: float = 5.0  # longest gradient, in Euclidean norm
-    average_epochs: float = 3.0  # the weights that count are a running average over about so many epochs
-    patience: int = 0  # stop when dev WER has not improved for so many epochs, 0: never
-    precision: str = "auto"  # float32, bfloat16, or auto: bfloat16 where this device multiplies it faster
+    speeds: tuple[Speed, ...] = (1.0,)  # each time an utterance is heard it is spoken at one of these speeds
+    realign_epochs: CountOrNone = 0  # so often the model says which pronunciations it hears, 0: always the first
+    epochs: Annotated[int, Between(1, 1_000_000)] = 40  # passes over the training data
+    batch_seconds: Positive = 60.0  # padded sound in one batch, over all processes together
+    learning_rate: Annotated[float, Above(0, 100)] = 2e-3  # peak of the learning rate
+    warmup_epochs: NotNegative = 3.0  # epochs over which it climbs there, then it falls to zero along a cosine
+    weight_decay: NotNegative = 1e-2  # AdamW's pull of the weight matrices towards zero
+    clip: Positive = 5.0  # longest gradient, in Euclidean norm
+    average_epochs: Positive = 3.0  # the weights that count are a running average over about so many epochs
+    patience: CountOrNone = 0  # stop when dev WER has not improved for so many epochs, 0: never
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where this device multiplies it faster
     compile: bool = False  # torch.compile the model: pays on a GPU, and on a CPU with a C++ compiler
     keep_audio: bool = True  # hold the training audio in memory, false: read it in every epoch
-    workers: int = 0  # processes that read audio ahead
-    seed: int = 1  # decides initial weights, order, augmentation and dropout
+    workers: Annotated[int, Between(0, 256)] = 0  # processes that read audio ahead
+    seed: Annotated[int, Between(0, 2**53)] = 1  # decides initial weights, order, augmentation and dropout
 
-    def __post_init__(self):
-        above_zero = ("epochs", "batch_seconds", "learning_rate", "clip", "average_epochs")
-        from_zero = ("warmup_epochs", "weight_decay", "patience", "workers", "realign_epochs")
-        wrong = [name for name in above_zero if getattr(self, name) <= 0]
-        wrong += [name for name in from_zero if getattr(self, name) < 0]
-        if wrong:
-            raise AsrlabError(f"{wrong[0]}={getattr(self, wrong[0])}: give a larger number")
+    def __post_init__(self) -> None:
+        super().__post_init__()
         objectives.check(self.objectives, self.model)
         for name in self.model.branches:
             if name not in self.inputs.names:
@@ -75,10 +74,8 @@ class Recipe:
                 raise AsrlabError(f"inputs.{name}: the model has no branch for it; give model.branches.{name}={{}}")
         if self.search and self.search not in SEARCHES:
             raise AsrlabError(f"search={self.search!r}: one of {', '.join(SEARCHES)}, or '' to let dev data choose")
-        if not self.speeds or not all(0.1 <= speed <= 10 for speed in self.speeds):
-            raise AsrlabError(f"speeds={self.speeds}: give one or more factors from 0.1 to 10, such as 1.0")
-        if self.precision not in ("auto", "float32", "bfloat16"):
-            raise AsrlabError(f"precision={self.precision!r}: choose auto, float32 or bfloat16")
+        if not self.speeds:
+            raise AsrlabError("speeds=(): give one or more factors, such as 1.0")
 
 
 def names() -> tuple[str, ...]:
@@ -97,9 +94,12 @@ def load(name: str) -> Recipe:
 
 def load_corpus(recipe: Recipe) -> Corpus:
     """The corpus of a recipe: by name, or your own by the path of a manifest or folder. Raises AsrlabError."""
+    for name in ("root", "name"):  # they have a place of their own
+        if name in recipe.corpus_options:
+            raise AsrlabError(f"corpus_options.{name}: not an option; give corpus={recipe.corpus_options[name]!r}")
     if recipe.corpus in corpora.names():
         return corpora.load(recipe.corpus, **recipe.corpus_options)
-    if not Path(recipe.corpus).expanduser().exists():
+    if not os.path.exists(os.path.expanduser(recipe.corpus)):
         raise AsrlabError(
             f"corpus {recipe.corpus!r}: no such manifest or folder, nor one of {', '.join(corpora.names())}"
         )

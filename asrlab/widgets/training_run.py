@@ -26,7 +26,8 @@ from asrlab.scoring import score
 from asrlab.signals import inputs
 from asrlab.signals.augment import SpecAugmentOptions
 from asrlab.training.checkpoint import CHECKPOINT
-from asrlab.training.loop import LOG, make_tokenizer, train
+from asrlab.training.directory import LOG
+from asrlab.training.loop import make_tokenizer, train
 from asrlab.training.recipe import LanguageOptions, Recipe
 from asrlab.training.recipe import load as load_recipe
 

@@ -279,9 +279,6 @@ def test_fsdd_digits():
 
 def test_words_of_scenetalk():
     """Whole sentences, phones from the lexicon, and no word of it marked."""
-    cached = corpora.home("scenetalk")
-    if not any(cached.glob("*/index.json")):
-        pytest.skip("scenetalk has not been made yet")
     corpus = corpora.load("scenetalk")
     spelling = {word: phones[0] for word, phones in corpus.lexicon.items()}
     options = GmmHmmOptions(states=3, mixtures=2, iterations=3, word_bonus=-20.0)

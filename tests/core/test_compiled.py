@@ -1,5 +1,6 @@
 """The cache of compiled functions knows every source that they may come from."""
 
+import importlib.util
 import shutil
 
 import pytest
@@ -40,7 +41,7 @@ def test_the_decoders_and_what_they_are_compiled_with_are_among_them(monkeypatch
     read = []
     monkeypatch.setattr(compiled.hashlib, "sha256", lambda: Fake(read))
     name()
-    assert any(b"def score_word" in text for text in read) and any(b"def search" in text for text in read)
+    assert any(b"def plain_step" in text for text in read) and any(b"def search" in text for text in read)
 
 
 class Fake:
@@ -51,3 +52,27 @@ class Fake:
 
     def hexdigest(self):
         return ""
+
+
+@pytest.mark.parametrize("suffix", ["nbi", "nbc"])
+def test_a_cache_that_was_cut_short_is_made_anew(tmp_path, suffix):
+    """As a full disk leaves it: the index, or the code."""
+    (tmp_path / "doubles.py").write_text(
+        "from asrlab.core.compiled import compiled\n\n\n@compiled\ndef twice(x):\n    return 2 * x\n"
+    )
+
+    def fresh():
+        spec = importlib.util.spec_from_file_location("doubles", tmp_path / "doubles.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module.twice
+
+    assert fresh()(2) == 4
+    paths = list(tmp_path.rglob(f"*.{suffix}"))
+    assert len(paths) == 1
+    whole = paths[0].read_bytes()
+    for length in (0, len(whole) // 2):
+        paths[0].write_bytes(whole[:length])
+        assert fresh()(3) == 6
+    again = fresh()
+    assert again(4) == 8 and sum(again.stats.cache_hits.values()) == 1  # what was made anew is read again

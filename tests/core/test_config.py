@@ -1,11 +1,17 @@
 """Options: what is written comes back, what is wrong is told by name, and every field has its one comment."""
 
+import contextlib
 import dataclasses
 import json
+import math
+import os
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from asrlab.core import config
 from asrlab.core.errors import AsrlabError
@@ -81,7 +87,7 @@ def test_numbers_as_people_write_them(tmp_path):
         ("sizes: [3, x]", r"sizes='x': expected int"),
         ("free: [3]", r"free=\[3\]: expected dict"),
         ("- 3", r"is not a mapping"),
-        ("a: [", r"not a YAML file: while parsing"),
+        ("a: [", r"not a YAML file: expected the node content.* in line 1"),
     ],
 )
 def test_mistakes_name_file_key_and_value(tmp_path, text, message):
@@ -94,7 +100,7 @@ def test_mistakes_name_file_key_and_value(tmp_path, text, message):
 def test_files_that_are_none(tmp_path):
     with pytest.raises(AsrlabError, match=rf"{tmp_path}/no.yaml: cannot be read \(No such file"):
         config.load_yaml(Outer, tmp_path / "no.yaml")
-    with pytest.raises(AsrlabError, match="cannot be read"):
+    with pytest.raises(AsrlabError, match="is a folder, expected a file"):
         config.load_json(Outer, tmp_path)
     path = tmp_path / "binary"
     path.write_bytes(b"\xff\xfe\x00\x01")
@@ -133,6 +139,146 @@ def test_override():
 def test_override_mistakes(change, message):
     with pytest.raises(AsrlabError, match=message):
         config.override(Outer(), [change])
+
+
+@dataclass(frozen=True)
+class Ranged(config.Options):
+    count: Annotated[int, config.Between(1, 9)] = 3
+    share: config.Share = 0.5
+    limit: config.Threshold = 2.0
+    rate: Annotated[float, config.Above(0)] | None = None
+    kind: Literal["a", "b"] = "a"
+    step: Literal[1, 2] = 1
+    free: float = 0.0
+    whole: int = 0
+    name: str = ""
+    flag: bool = False
+    many: tuple[config.Share, ...] = ()
+    by_name: dict[str, config.NotNegative] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Holder(config.Options):
+    inner: Ranged = field(default_factory=Ranged)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("count", 0, "count=0: give a whole number, 1 to 9"),
+        ("count", 10, "count=10: give a whole number, 1 to 9"),
+        ("count", 2.0, "count=2.0: give a whole number"),
+        ("count", True, "count=True: give a whole number"),
+        ("share", -0.1, "share=-0.1: give 0 to 1"),
+        ("share", math.nan, "share=nan: give 0 to 1"),
+        ("limit", -1.0, "limit=-1.0: give 0 or more"),
+        ("rate", 0.0, "rate=0.0: give above 0"),
+        ("kind", "c", "kind='c': give one of a, b"),
+        ("step", True, "step=True: give one of 1, 2"),
+        ("free", math.inf, "free=inf: give a finite number"),
+        ("free", 10**400, r"free=10{59}\.\.\. \(401 characters\): give a finite number"),
+        pytest.param(
+            "whole", 10**5000, "whole=a number of thousands of digits: give a whole number, a finite number", id="huge"
+        ),
+        ("name", 3, "name=3: give a text"),
+        ("flag", 1, "flag=1: give true or false"),
+        ("many", (0.5, 2.0), r"many=\(0.5, 2.0\): give 0 to 1"),
+        ("by_name", {"x": -1.0}, r"by_name=\{'x': -1.0\}: give 0 or more"),
+    ],
+)
+def test_ranges(name, value, message):
+    with pytest.raises(AsrlabError, match=rf"^{message}"):
+        Ranged(**{name: value})
+    dotted = config.from_dict if name not in ("count", "free", "whole", "name", "flag", "many", "share") else None
+    if dotted:
+        with pytest.raises(AsrlabError, match=rf"^inner\.{message}"):
+            dotted(Holder, {"inner": {name: value}})
+
+
+def test_ranges_hold_their_ends_and_numbers_of_numpy():
+    assert Ranged(count=np.int64(9), share=1, limit=math.inf, rate=1e-9, free=np.float32(3), step=2).count == 9
+    assert Ranged(share=0.0, many=(0, 1), by_name={"x": 0}).rate is None
+
+
+@pytest.mark.parametrize("text", ["1_0", "1:30", "2001-01-01", "0x10", "0o7", "1e", "--1", ".", "+.e3"])
+def test_what_only_looks_like_a_number_is_text(text):
+    assert config.parse_yaml(text) == text
+    with pytest.raises(AsrlabError, match="expected"):
+        config.override(Outer(), [f"inner.width={text}"])
+    with pytest.raises(AsrlabError, match="expected"):
+        config.override(Outer(), [f"inner.rate={text}"])
+
+
+@given(st.one_of(st.integers(-(2**53), 2**53), st.floats(allow_nan=False, allow_infinity=False)))
+@settings(max_examples=50, deadline=None)
+def test_every_number_that_python_writes_is_read(number):
+    found = config.parse_yaml(repr(number))
+    assert found == number and type(found) is type(number)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: &a [1]\nb: *a", r"alias \*a: write it out in line 2"),
+        ("[" * 5000, "too deep|expected the node content"),
+        ("? {a: 1}\n: 2", "unhashable"),
+        ("a: 1" + "0" * 5000, "digits"),
+        ("a: \x01", "special characters"),
+    ],
+)
+def test_yaml_that_is_refused_in_one_line(tmp_path, text, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        config.parse_yaml(text)
+    assert "\n" not in str(caught.value)
+    (tmp_path / "o.yaml").write_text(text)
+    with pytest.raises(AsrlabError, match=r"o\.yaml: not a YAML file"):
+        config.load_yaml(Outer, tmp_path / "o.yaml")
+
+
+def test_json_that_is_deep_or_no_file(tmp_path):
+    (tmp_path / "o.json").write_text('{"free": ' + "[" * 100_000 + "}")
+    with pytest.raises(AsrlabError, match=r"o\.json: not a JSON file"):
+        config.load_json(Outer, tmp_path / "o.json")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(AsrlabError, match="pipe: is a pipe, expected a file; check the path"):
+        config.load_json(Outer, tmp_path / "pipe")
+    with pytest.raises(AsrlabError, match="null: is a device, expected a file"):
+        config.load_yaml(Outer, os.devnull)
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8) | st.integers(), inner, max_size=3),
+    max_leaves=8,
+)
+NAMES = [name for name, *_ in config.fields(Recipe)]
+
+
+@given(st.sampled_from(NAMES), ANYTHING)
+@settings(max_examples=200, deadline=None)
+def test_any_value_in_any_place_of_a_recipe_is_taken_or_told_by_name(name, value):
+    values: dict = {}
+    here = values
+    *parts, last = [part if part != "NAME" else "sound" for part in name.split(".")]
+    for part in parts:
+        here = here.setdefault(part, {})
+    here[last] = value
+    try:
+        built = config.from_dict(Recipe, values)
+    except AsrlabError as error:
+        assert len(str(error)) < 600
+    else:
+        assert config.from_dict(Recipe, config.to_dict(built)) == built
+
+
+@given(st.text(max_size=30), st.text(max_size=30))
+@settings(max_examples=100, deadline=None)
+def test_any_assignment_is_taken_or_told(name, value):
+    with contextlib.suppress(AsrlabError):
+        config.override(Recipe(), [f"{name}={value}"])
+    for field_name in ("epochs", "speeds", "model.decoder", "corpus_options.x"):
+        with contextlib.suppress(AsrlabError):
+            config.override(Recipe(), [f"{field_name}={value}"])
 
 
 def test_fields_name_default_and_comment():

@@ -171,7 +171,7 @@ def test_bfloat16_is_close():
 
 
 def test_options_that_fit_no_encoder():
-    with pytest.raises(AsrlabError, match="kind='rnn': choose one of cnn, lstm, transformer, conformer"):
+    with pytest.raises(AsrlabError, match="kind='rnn': give one of cnn, lstm, transformer, conformer"):
         EncoderOptions("rnn")
     with pytest.raises(AsrlabError, match="dim=30: not a multiple of 2 x heads=4"):
         EncoderOptions("transformer", dim=30)

@@ -72,7 +72,7 @@ def test_paths_that_cannot_be_written_or_read_are_told(tmp_path):
     with pytest.raises(AsrlabError, match="cannot be written"):
         receipt.write(tmp_path / "file" / "a.json", "a", "x", {})
     (tmp_path / "folder").mkdir()
-    with pytest.raises(AsrlabError, match="cannot be written"):
+    with pytest.raises(AsrlabError, match="is there and no regular file"):
         receipt.write(tmp_path / "folder", "a", "x", {})
     assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
     with pytest.raises(AsrlabError, match="cannot be read"):
@@ -101,7 +101,7 @@ def state_of(folder):
 def test_commit_of_the_checkout_that_runs(tmp_path):
     package = tmp_path / "asrlab"
     package.mkdir()
-    for name in ("core/errors", "core/machine", "core/sources", "scoring/receipt"):
+    for name in ("core/errors", "core/files", "core/machine", "core/sources", "scoring/receipt"):
         package.joinpath(name).parent.mkdir(exist_ok=True)
         shutil.copy(PACKAGE / f"{name}.py", package / f"{name}.py")
     package.joinpath("__init__.py").write_text("")

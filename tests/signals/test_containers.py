@@ -195,7 +195,7 @@ def test_pipes_and_devices_are_not_opened(tmp_path):
     os.mkfifo(tmp_path / "pipe.wav")
     for path, kind in ((tmp_path / "pipe.wav", "a pipe"), (Path("/dev/zero"), "a device"), (tmp_path, "a folder")):
         for read in (audio.load, audio.info):
-            with pytest.raises(AsrlabError, match=f"{path.name}: is {kind}; give a regular file"):
+            with pytest.raises(AsrlabError, match=f"{path.name}: is {kind}, expected a file"):
                 read(path)
 
 

@@ -157,7 +157,7 @@ def test_blocks_equal_the_definition(options, step, monkeypatch):
     slow = (power @ bank).clamp(min=options.floor).log()
     assert torch.allclose(fast.double(), slow, atol=1e-4)
     assert torch.allclose(features.log_mel(x.double().requires_grad_(), options), slow, atol=1e-9)
-    assert torch.equal(features.log_mel(x[0], options), fast[0])  # without a batch
+    assert torch.allclose(features.log_mel(x[0], options).double(), slow[0], atol=1e-4)  # without a batch
 
 
 def test_mfcc_equals_librosa_and_torchaudio():
@@ -190,7 +190,8 @@ def test_deltas_respect_lengths():
     x, lengths = torch.randn(3, 20, 4), torch.tensor([20, 7, 1])
     together = features.deltas(x, lengths)
     for i, length in enumerate(lengths):
-        assert torch.equal(together[i, :length], features.deltas(x[i : i + 1, :length])[0])
+        alone = features.deltas(x[i : i + 1, :length])[0]
+        assert torch.allclose(together[i, :length], alone, atol=1e-5)  # sums of nine values of about 1, in any order
     for width in (4, 1):
         with pytest.raises(AsrlabError, match=f"width={width}: give an odd number"):
             features.deltas(x, width=width)

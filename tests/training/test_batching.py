@@ -2,7 +2,6 @@
 
 import itertools
 from collections import Counter
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -38,13 +37,6 @@ def test_every_utterance_comes_once_at_one_of_the_speeds(limit, world, epoch):
     assert Counter(index for batch in plan for index, _ in batch) == Counter(range(len(SECONDS)))
     assert {speed for batch in plan for _, speed in batch} == set(SPEEDS)
     assert min(map(len, plan)) >= world
-
-
-def test_a_digest_names_the_utterances(said, tokenizer):
-    digest = Speech(said, tokenizer, {"sound": toy.RATE}).digest()
-    assert Speech(said, tokenizer, {"sound": 8000}).digest() == digest
-    others = (said[1:], said[::-1], (replace(said[0], text="a"), *said[1:]), (replace(said[0], seconds=9.0), *said[1:]))
-    assert len({digest, *(Speech(other, tokenizer, {"sound": toy.RATE}).digest() for other in others)}) == 5
 
 
 def padded(batch) -> float:

@@ -201,6 +201,28 @@ def test_random_bytes_and_other_files(tmp_path):
     broken(tmp_path, (tmp_path / CHECKPOINT).read_bytes())
 
 
+def test_a_single_flipped_bit(tmp_path):
+    trained().save(tmp_path, RECIPE)
+    whole = bytearray((tmp_path / CHECKPOINT).read_bytes())
+    draw = random.Random(1)
+    begin = 8 + int.from_bytes(whole[:8], "little")
+    for place in draw.sample(range(begin, len(whole)), 20):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << draw.randrange(8)
+        broken(tmp_path, bytes(flipped))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("epoch", "2"), ("spoken", {}), ("best_wer", None), ("corpus", 3), ("stopped", 0.5)]
+)
+def test_a_state_of_wrong_types(tmp_path, name, value):
+    state = trained()
+    setattr(state, name, value)
+    state.save(tmp_path, RECIPE)
+    with pytest.raises(AsrlabError, match=rf"{CHECKPOINT}: its {name} is of a wrong type; delete it"):
+        fresh().restore(tmp_path, RECIPE)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -232,7 +254,9 @@ def test_other_utterances_under_the_same_recipe(tmp_path):
     trained().save(tmp_path, RECIPE)
     state = fresh()
     state.corpus = "other"
-    with pytest.raises(AsrlabError, match=rf"{CHECKPOINT}: made from other utterances .*--restart to start anew"):
+    with pytest.raises(
+        AsrlabError, match=rf"{CHECKPOINT}: made from other texts, recordings or tokens .*--restart to start anew"
+    ):
         state.restore(tmp_path, RECIPE)
 
 

@@ -26,6 +26,7 @@ from asrlab.scoring import receipt
 from asrlab.scoring.evaluate import dev_metrics, evaluate
 from asrlab.training import loop as training
 from asrlab.training import objectives
+from asrlab.training.checkpoint import CHECKPOINT
 from asrlab.training.loop import (
     TrainingError,
     diagnose,
@@ -172,9 +173,10 @@ def test_a_full_disk_costs_one_epoch_and_says_so(corpus, tmp_path, monkeypatch):
     write, count = Path.write_bytes, []
 
     def full(path, data):
-        count.append(path)
-        write(path, data[: len(data) // 2 if len(count) == 2 else None])
-        if len(count) == 2:
+        count.extend([path] if CHECKPOINT in path.name else [])
+        second = CHECKPOINT in path.name and len(count) == 2
+        write(path, data[: len(data) // 2 if second else None])
+        if second:
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
@@ -333,7 +335,10 @@ def test_the_last_checkpoint_survives_a_loss_that_is_no_number(corpus, tmp_path,
         return losses * torch.where(spoils, math.nan, 1.0), named
 
     monkeypatch.setattr(objectives, "losses", spoiled)
-    with pytest.raises(TrainingError, match=r"epoch 2, step \d+.*the loss of train3 is not finite\. .*intact"):
+    with pytest.raises(
+        TrainingError,
+        match=r"epoch 2, step \d+.*the loss of utterance 'train3' \(.*train3\.wav\) is not finite\. .*intact",
+    ):
         run(recipe, tmp_path, corpus, after_epoch=broken.append)
     broken.clear()
     run(recipe, tmp_path, corpus)
@@ -342,9 +347,13 @@ def test_the_last_checkpoint_survives_a_loss_that_is_no_number(corpus, tmp_path,
 
 def test_what_is_said_of_a_number_that_is_none():
     losses = torch.tensor([1.0, math.nan, math.inf, 2.0])
-    told = explain_not_finite(4, 2, ["a", "b", "c", "d"], losses, 1e-3)
-    assert told.startswith("epoch 5, step 3, learning rate 1.00e-03: the loss of b, c is not finite")
-    assert "the loss is finite but its gradient is not" in explain_not_finite(0, 0, ["a"], torch.ones(1), 1e-3)
+    told = explain_not_finite(4, 2, ["a", "b", "c", "d"], losses, toy.recipe(), 1e-3)
+    assert told.startswith(
+        "epoch 5, step 3, learning rate 1.00e-03 (learning_rate=0.005): the loss of b, c is not finite"
+    )
+    assert "the loss is finite but its gradient is not" in explain_not_finite(
+        0, 0, ["a"], torch.ones(1), toy.recipe(), 1e-3
+    )
 
 
 def test_silence_is_diagnosed_once_and_not_too_early(corpus, tmp_path, monkeypatch, capsys):

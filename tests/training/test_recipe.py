@@ -56,15 +56,15 @@ def test_names_that_are_none():
         ("workers=-1", "workers=-1"),
         ("speeds=[]", r"speeds=\(\)"),
         ("speeds=[1.0, 0]", r"speeds=\(1.0, 0.0\)"),
-        ("speeds=[20]", r"factors from 0.1 to 10"),
-        ("precision=half", "precision='half': choose auto, float32 or bfloat16"),
-        ("model.branches.sound.kind=rnn", "kind='rnn': choose one of cnn, lstm, transformer, conformer"),
+        ("speeds=[20]", r"speeds=\(20.0,\): give 0.1 to 10"),
+        ("precision=half", "precision='half': give one of auto, float32, bfloat16"),
+        ("model.branches.sound.kind=rnn", "sound.kind='rnn': give one of cnn, lstm, transformer, conformer"),
         ("model.branches.sound.dim=30", "dim=30: not a multiple of 2 x heads=4"),
-        ("model.branches.sound.heads=0", "heads=0: give 1 or more"),
-        ("model.branches.sound.subsampling=3", "subsampling=3: choose 1, 2, 4 or 8"),
-        ("model.branches.sound.dropout=1", "dropout=1.0: give a probability"),
-        ("model.branches.sound.left_chunks=-2", "left_chunks=-2: give -1 or more"),
-        ("objectives.ctc=-1", r"objectives.ctc=-1.0: give a weight"),
+        ("model.branches.sound.heads=0", "model.branches.sound.heads=0: give a whole number, 1 to 10000"),
+        ("model.branches.sound.subsampling=3", "subsampling=3: give one of 1, 2, 4, 8"),
+        ("model.branches.sound.dropout=1", "dropout=1.0: give 0 to below 0.99"),
+        ("model.branches.sound.left_chunks=-2", "left_chunks=-2: give a whole number, -1 or more"),
+        ("objectives.ctc=-1", r"objectives=\{'ctc': -1.0\}: give 0 to 1000000"),
         ("objectives.inner_ctc=0.3", "the model has no such head; give model.inner_ctc=true"),
         ("objectives.attention=0.3", "the model has no such head; give model.decoder"),
         ("objectives.lips=1", "unknown 'lips'; there are ctc, inner_ctc, attention, consistency"),
@@ -73,8 +73,18 @@ def test_names_that_are_none():
         ("model.trunk={}", "trunk.subsampling=4: a trunk keeps the frames it gets"),
         ("search=psychic", "search='psychic': one of greedy"),
         ("model.decoder.label_smoothing=1", "label_smoothing=1.0"),
-        ("model.decoder.dim=0", "decoder dim=0"),
-        ("inputs.sound.kind=wav", "kind='wav'"),
+        ("model.decoder.dim=0", "model.decoder.dim=0: give a whole number, 1 to 16384"),
+        ("inputs.sound.kind=wav", "inputs.sound.kind='wav': give one of log_mel, mfcc"),
+        ("clip=.inf", "clip=inf: give above 0 to 1000000"),
+        ("average_epochs=.inf", "average_epochs=inf"),
+        ("learning_rate=1e9", "learning_rate=1000000000.0: give above 0 to 100"),
+        ("workers=100000", "workers=100000: give a whole number, 0 to 256"),
+        ("model.branches.sound.layers=100000", "layers=100000: give a whole number, 1 to 200"),
+        ("model.branches.sound.kernel=100000", "kernel=100000"),
+        ("beam.beam=1000000", "beam.beam=1000000: give a whole number, 1 to 10000"),
+        ("language.order=1000000", "language.order=1000000"),
+        ("epochs=99999999999999999999", "epochs=99999999999999999999: give a whole number, 1 to 1000000"),
+        ("inputs.sound.dither=-1", "inputs.sound.dither=-1.0: give 0 to 1"),
         ("beam.beam=0", "beam=0"),
         ("spec_augment.time_fraction=2", "time_fraction=2.0"),
     ],
@@ -95,7 +105,7 @@ def test_consistency_is_of_ctc():
 
 
 def test_two_directions_share_an_even_width():
-    with pytest.raises(AsrlabError, match="dim=31 is odd"):
+    with pytest.raises(AsrlabError, match="dim=31: two directions share it"):
         config.override(Recipe(), ["model.branches.sound.kind=lstm", "model.branches.sound.dim=31"])
     config.override(Recipe(), ["model.branches.sound={kind: lstm, dim: 31, causal: true}"])
 
