@@ -169,10 +169,18 @@ def _open(file: str | Path | BinaryIO, path: str) -> soundfile.SoundFile:
     return opened
 
 
+class _Recording(soundfile.SoundFile):
+    """A file from which an MP3 comes out the same in blocks as in one piece."""
+
+    def seekable(self) -> bool:
+        """Not in an MP3: soundfile seeks after each block, and a decoder that seeks forgets the frames before."""
+        return self.format != "MP3" and super().seekable()
+
+
 def _opened(file: Path | BinaryIO, path: str) -> soundfile.SoundFile:
     try:
         # As bytes, a name need not be UTF-8.
-        return soundfile.SoundFile(os.fsencode(file) if isinstance(file, Path) and os.name == "posix" else file)
+        return _Recording(os.fsencode(file) if isinstance(file, Path) and os.name == "posix" else file)
     except (soundfile.SoundFileError, OSError, TypeError, ValueError) as error:  # TypeError: .raw has no header to read
         reason = getattr(error, "error_string", error)
         raise AsrlabError(f"{path}: not readable as audio ({reason}); give WAV, FLAC, MP3 or OGG") from None

@@ -4,44 +4,42 @@ The level is set over the utterance's *active* speech (`active_power`): with pau
 ones would get more noise than another with none.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Annotated, Literal, get_args
 
 import torch
 from torch import Tensor
 
+from asrlab.core.config import Between, Options, Share
 from asrlab.core.errors import AsrlabError
 from asrlab.core.streams import Stream
 from asrlab.signals import audio
 from asrlab.signals.effects import ACTIVE_DB, ACTIVE_SECONDS
 
-KINDS = ("white", "pink", "babble", "files")
+Kind = Literal["white", "pink", "babble", "files"]
+KINDS = get_args(Kind)
 TALKERS = 6  # the most that babble is made of
 SOUND = "sound"
 
 
 @dataclass(frozen=True)
-class NoiseOptions:
+class NoiseOptions(Options):
     """Which noise an utterance is heard in, how often and how loud (as in Kaldi's and ESPnet's noise augmentation)."""
 
-    kinds: tuple[str, ...] = ()  # drawn from: white, pink, babble (others of the batch), files; empty: no noise
-    snr_db: tuple[float, ...] = (0.0, 20.0)  # dB of active speech above the noise: the least and the most, uniform
-    share: float = 0.5  # of the utterances that get noise, drawn anew each time
+    kinds: tuple[Kind, ...] = ()  # drawn from: white, pink, babble (others of the batch), files; empty: no noise
+    snr_db: tuple[Annotated[float, Between(-100, 100)], ...] = (0.0, 20.0)  # active speech above it: least and most
+    share: Share = 0.5  # of the utterances that get noise, drawn anew each time
     files: str = ""  # folder of recordings of noise, for the kind files
 
-    def __post_init__(self):
-        unknown = [kind for kind in self.kinds if kind not in KINDS]
-        if unknown:
-            raise AsrlabError(f"noise.kinds={unknown[0]!r}: choose from {', '.join(KINDS)}")
-        if len(self.snr_db) != 2 or not all(map(math.isfinite, self.snr_db)) or self.snr_db[0] > self.snr_db[1]:
-            raise AsrlabError(f"noise.snr_db={list(self.snr_db)}: give the least and the most, such as [0, 20]")
-        if not 0 <= self.share <= 1:
-            raise AsrlabError(f"noise.share={self.share}: give a share from 0 to 1")
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.snr_db) != 2 or self.snr_db[0] > self.snr_db[1]:
+            raise AsrlabError(f"snr_db={list(self.snr_db)}: give the least and the most in dB, such as [0, 20]")
         if ("files" in self.kinds) != bool(self.files):
-            raise AsrlabError(f"noise.files={self.files!r}: name a folder if kinds have files, and only then")
+            raise AsrlabError(f"files={self.files!r}: name a folder of noise if kinds have files, and only then")
 
 
 def add_to_sound(

@@ -8,6 +8,7 @@ import torchaudio.functional
 from asrlab.core.errors import AsrlabError
 from asrlab.signals import effects
 from asrlab.signals.effects import CompressorOptions
+from asrlab.signals.segment import segment_speech
 
 
 def noise(samples: int, seed: int = 0) -> np.ndarray:
@@ -161,6 +162,16 @@ def test_added_noise_has_the_ratio(length, snr):
     np.testing.assert_array_equal(added, again)
     if length == 300:  # repeats itself
         np.testing.assert_allclose(added[300:600], added[:300], atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64, torch.bfloat16])
+def test_tensors_are_samples_too(kind):
+    x = torch.from_numpy(noise(4000)).to(kind).requires_grad_()
+    plain = x.detach().float().numpy()
+    np.testing.assert_array_equal(effects.pre_emphasis(x), effects.pre_emphasis(plain))
+    assert segment_speech(x, 8000) == segment_speech(plain, 8000)
+    with pytest.raises(AsrlabError, match="int16 of shape"):
+        effects.pre_emphasis(torch.zeros(5, dtype=torch.int16))
 
 
 def test_silence_has_no_ratio():
