@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
-from asrlab.core.config import Count, NotNegative, Options, Positive, Threshold
+from asrlab.core.config import Between, Count, NotNegative, Options, Positive, Threshold
 from asrlab.core.errors import AsrlabError
 from asrlab.decode.forced import align, timed_words
 from asrlab.decode.frames import select_frames
@@ -26,14 +26,14 @@ from asrlab.language.automaton import Language
 
 LOWEST_AHEAD = -300.0  # nats; a look-ahead must be undone, so it cannot be -inf
 
-MOST = 10_000  # prefixes, tokens, hypotheses
+MOST = 100_000  # prefixes, tokens, hypotheses
 
 
 @dataclass(frozen=True)
 class BeamOptions(Options):
     """How a `BeamDecoder` searches; all scores in nats."""
 
-    beam: Count = 16  # prefixes kept after each frame
+    beam: Annotated[int, Between(1, MOST)] = 16  # prefixes kept after each frame
     lm_weight: NotNegative = 0.8  # factor on the language model's log-probabilities, by who makes the languages
     word_bonus: float = 0.0  # added for each word: above 0 more, shorter words
     unknown_penalty: float = 5.0  # taken off for each word that no whole vocabulary has

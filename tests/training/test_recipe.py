@@ -81,7 +81,7 @@ def test_names_that_are_none():
         ("workers=100000", "workers=100000: give a whole number, 0 to 256"),
         ("model.branches.sound.layers=100000", "layers=100000: give a whole number, 1 to 200"),
         ("model.branches.sound.kernel=100000", "kernel=100000"),
-        ("beam.beam=1000000", "beam.beam=1000000: give a whole number, 1 to 10000"),
+        ("beam.beam=1000000", "beam.beam=1000000: give a whole number, 1 to 100000"),
         ("language.order=1000000", "language.order=1000000"),
         ("epochs=99999999999999999999", "epochs=99999999999999999999: give a whole number, 1 to 1000000"),
         ("inputs.sound.dither=-1", "inputs.sound.dither=-1.0: give 0 to 1"),
