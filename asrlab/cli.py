@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import asrlab
 from asrlab.core.errors import AsrlabError
 
 DESCRIPTION = "A readable speech recogniser: fetch a corpus, train on it, decode, score, transcribe."
@@ -54,6 +55,7 @@ def launcher() -> list[str]:
 def make_parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     parser = argparse.ArgumentParser("asrlab", description=DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"asrlab {asrlab.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name: str, run, text: str) -> argparse.ArgumentParser:
