@@ -35,7 +35,8 @@ class Reference(SphinxDirective):
         return found + [self.module(module) for module in modules if module.entries]
 
     def module(self, module: sources.Module) -> nodes.section:
-        section = self.section(module.name, module.name, "reference-module")
+        within = ".".join(module.name.split(".")[2:])  # asrlab, the folder, then what is left
+        section = self.section(module.name, within or module.name, "reference-module")
         known = {entry.name: f"{module.name}.{entry.name}" for one in module.entries for entry in (one, *one.members)}
         section += rendered(module.doc, known, self.env.docname)
         for entry in module.entries:
@@ -48,7 +49,7 @@ class Reference(SphinxDirective):
 
     def section(self, label: str, title: str, kind: str) -> nodes.section:
         section = nodes.section(ids=[self.labelled(label, title)], classes=[kind])
-        section += nodes.title("", "", nodes.literal("", title))
+        section += nodes.title("", title)
         return section
 
     def member(self, label: str, entry: sources.Entry, known: dict) -> nodes.container:
@@ -65,8 +66,9 @@ class Reference(SphinxDirective):
         return identifier
 
     def body(self, entry: sources.Entry, known: dict) -> list:
-        signature = nodes.literal_block(entry.signature, entry.signature, language="python", classes=["signature"])
-        found = [signature]
+        found = []
+        if entry.signature:
+            found.append(nodes.literal_block(entry.signature, entry.signature, language="python"))
         for doc in entry.docs:
             found += rendered(doc, known, self.env.docname)
         if entry.fields:
@@ -81,16 +83,16 @@ def rendered(doc: str, known: dict, docname: str) -> list:
     found = []
     for block in sources.blocks(doc):
         if block.kind == "title":
-            found.append(nodes.paragraph("", "", nodes.strong("", block.text)))
+            found.append(paragraph(nodes.strong("", block.text)))
         elif block.kind == "literal":
             found.append(nodes.literal_block(block.text, block.text, language="text"))
         elif block.kind == "rows":
             found.append(definitions(block.rows, known, docname))
         elif block.kind == "list":
-            items = (nodes.paragraph("", "", *inline(text, known, docname)) for _, text in block.rows)
+            items = (paragraph(*inline(text, known, docname)) for _, text in block.rows)
             found.append(nodes.bullet_list("", *(nodes.list_item("", item) for item in items), bullet="-"))
         else:
-            found.append(nodes.paragraph("", "", *inline(block.text, known, docname)))
+            found.append(paragraph(*inline(block.text, known, docname)))
     return found
 
 
@@ -99,11 +101,16 @@ def definitions(rows, known: dict, docname: str) -> nodes.definition_list:
         nodes.definition_list_item(
             "",
             nodes.term("", "", nodes.literal("", name.strip("`"))),
-            nodes.definition("", nodes.paragraph("", "", *inline(meaning, known, docname))),
+            nodes.definition("", paragraph(*inline(meaning, known, docname))),
         )
         for name, meaning in rows
     ]
     return nodes.definition_list("", *items, classes=["reference-rows"])
+
+
+def paragraph(*parts: nodes.Node) -> nodes.paragraph:
+    """A paragraph whose quotation marks and dots stay as they are: they may be code."""
+    return nodes.paragraph("", "", *parts, support_smartquotes=False)
 
 
 def inline(text: str, known: dict, docname: str) -> list:

@@ -36,7 +36,7 @@ class Entry:
     """A public function, class or method."""
 
     name: str  # below its module, such as Recognizer.load
-    signature: str
+    signature: str  # "" for a class that is made of its fields alone
     docs: tuple[str, ...]  # docstrings; of a class also that of __init__
     fields: tuple[tuple[str, str], ...] = ()  # (name: type = default, comment) of a dataclass or a NamedTuple
     members: tuple["Entry", ...] = ()
@@ -149,7 +149,7 @@ def _entry(node: ast.FunctionDef | ast.ClassDef, lines: list[str], owner: str = 
     docs = [doc, ast.get_docstring(made) if made else None]
     members = [_entry(one, lines, name + ".") for one in methods if _public(one)]
     bases = ", ".join(ast.unparse(base) for base in node.bases)
-    signature = f"class {node.name}({bases})" if bases else f"class {node.name}"
+    signature = f"class {node.name}({bases})" if bases else ""
     if made:
         signature = _folded(f"class {node.name}", _arguments(made), "")
     return Entry(
@@ -170,7 +170,7 @@ def _fields(node: ast.ClassDef, lines: list[str]) -> tuple[tuple[str, str], ...]
 
 def _function(node: ast.FunctionDef) -> str:
     marks = [ast.unparse(mark) for mark in node.decorator_list]
-    returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
+    returns = f" -> {_type(node.returns)}" if node.returns else ""
     if any(mark in ("property", "cached_property") for mark in marks):
         return node.name + returns.replace(" -> ", ": ")
     return _folded(node.name, _arguments(node), returns)
@@ -193,11 +193,16 @@ def _arguments(node: ast.FunctionDef) -> list[str]:
 
 
 def _argument(one: ast.arg, default: ast.expr | None) -> str:
-    annotation = f": {ast.unparse(one.annotation)}" if one.annotation else ""
+    annotation = f": {_type(one.annotation)}" if one.annotation else ""
     if default is None:
         return one.arg + annotation
     equals = " = " if annotation else "="
     return f"{one.arg}{annotation}{equals}{ast.unparse(default)}"
+
+
+def _type(annotation: ast.expr) -> str:
+    """An annotation; one that is written as text, for a class that is still in the making, without its quotes."""
+    return str(annotation.value) if isinstance(annotation, ast.Constant) else ast.unparse(annotation)
 
 
 def _folded(name: str, arguments: list[str], returns: str) -> str:
