@@ -264,7 +264,9 @@ class PhoneTokenizer(Tokenizer):
     kind = "phone"
 
     def __init__(self, lexicon: Mapping[str, Sequence[Sequence[str]]]):
-        self.lexicon = {word: tuple(tuple(p) for p in spoken) for word, spoken in lexicon.items()}
+        self.lexicon: dict[str, tuple[tuple[str, ...], ...]] = {
+            word: tuple(tuple(p) for p in spoken) for word, spoken in lexicon.items()
+        }
         empty = [word for word, spoken in self.lexicon.items() if not spoken or not all(spoken)]
         if empty:
             raise AsrlabError(f"lexicon: no phones for {', '.join(map(repr, empty[:5]))}; give each a pronunciation")

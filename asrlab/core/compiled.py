@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 from numba import njit
 
 from asrlab.core.sources import PACKAGE
+
+Function = Callable[..., Any]  # numba reads the types of the arguments off each call
 
 
 @cache
@@ -26,7 +29,7 @@ def _digest() -> str:
     return digest.hexdigest()[:16]
 
 
-def compiled(function: Callable) -> Callable:
+def compiled(function: Function) -> Function:
     """`numba.njit(nogil=True)` with a cache on disk: compiled once (some seconds), then loaded.
 
     numba looks at the file of a function only, and would go on using what it has compiled of a function in another file
@@ -37,7 +40,7 @@ def compiled(function: Callable) -> Callable:
     return _compiled(function, {})
 
 
-def compiled_inner(function: Callable) -> Callable:
+def compiled_inner(function: Function) -> Function:
     """`compiled` for what inner loops call: functions that only read and write the arrays that they are given.
 
     They count no references. numba's counts are atomic, one for every array that a function gets or reads from a tuple,
@@ -46,12 +49,12 @@ def compiled_inner(function: Callable) -> Callable:
     return _compiled(function, {"_nrt": False, "no_cpython_wrapper": True})
 
 
-def compiled_reduction(function: Callable) -> Callable:
+def compiled_reduction(function: Function) -> Function:
     """`compiled_inner` for a sum or a maximum whose order may change, and which holds no NaN: so it is vectorised."""
     return _compiled(function, {"_nrt": False, "no_cpython_wrapper": True, "fastmath": {"nnan", "nsz", "reassoc"}})
 
 
-def _compiled(function: Callable, options: dict[str, bool]) -> Callable:
+def _compiled(function: Function, options: dict[str, Any]) -> Function:
     function.__qualname__ += f"_{_digest()}"
     try:
         return njit(cache=True, nogil=True, **options)(function)

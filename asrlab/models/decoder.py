@@ -27,7 +27,7 @@ class DecoderOptions:
     dropout: float = 0.1  # probability that a value is silenced in training
     label_smoothing: float = 0.1  # probability mass that the training target gives to all tokens alike
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("dim", "attention_dim", "location_channels", "location_kernel"):
             if getattr(self, name) < 1:
                 raise AsrlabError(f"decoder {name}={getattr(self, name)}: give 1 or more")

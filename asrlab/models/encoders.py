@@ -39,7 +39,7 @@ class EncoderOptions:
     chunk: int = 0  # attention sees chunks of so many frames (0: everything); streaming needs causal and chunk
     left_chunks: int = -1  # chunks of the past that attention sees (-1: all of them)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.kind not in BLOCKS:
             raise AsrlabError(f"encoder kind={self.kind!r}: choose one of {', '.join(BLOCKS)}")
         least = dict.fromkeys(("dim", "layers", "heads", "kernel", "expansion", "subsampling_channels"), 1)
@@ -85,7 +85,10 @@ class Encoder(nn.Module):
             x = x if dropped else block(x, real, see, lengths)
             tapped = x if i == tap else tapped
         y = self.norm(x)
-        return (y, lengths) if tap is None else (y, lengths, tapped)
+        if tap is None:
+            return y, lengths
+        assert tapped is not None, f"tap={tap}: there are {len(self.blocks)} blocks"
+        return y, lengths, tapped
 
 
 class ConvModule(nn.Module):

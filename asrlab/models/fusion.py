@@ -6,13 +6,15 @@ the one named `onto`; where that is absent the others decide how long it is.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from asrlab.core.errors import AsrlabError
 from asrlab.core.streams import Shape, Stream
+
+Count = TypeVar("Count", int, Tensor)
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class FusionOptions:
     onto: str = "sound"  # the stream whose clock the fused frames keep
     dim: int = 0  # width of a fused frame, 0: that of the stream `onto`
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise AsrlabError(f"fusion kind={self.kind!r}: choose one of {', '.join(KINDS)}")
         if self.dim < 0:
@@ -79,7 +81,7 @@ def fused_lengths(aligned: Mapping[str, Stream], onto: str) -> Tensor:
     return torch.where(own > 0, own, longest)
 
 
-def ticks(lengths, hop: float, clock: float):
+def ticks(lengths: Count, hop: float, clock: float) -> Count:
     """How many frames of `clock` seconds cover so many of `hop` seconds (an integer or a tensor of them)."""
     if hop == clock:
         return lengths

@@ -19,12 +19,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.typing import ColorType
 
 from asrlab.core.errors import AsrlabError
 
@@ -37,11 +41,11 @@ DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))
 HATCHES = ("", "//", "..", "xx", "--")
 WIDTH = 7.2  # inches: with 100 dots an inch, the width of a column of text
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "axes.edgecolor": FOREGROUND,
     "axes.facecolor": "none",
     "axes.labelcolor": FOREGROUND,
-    "axes.prop_cycle": mpl.cycler(color=COLOURS) + mpl.cycler(linestyle=DASHES),
+    "axes.prop_cycle": cycler(color=COLOURS) + cycler(linestyle=DASHES),
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlecolor": FOREGROUND,
@@ -222,7 +226,7 @@ def confusion(
         ax.set(xlabel="heard", ylabel="said")
         for i, j in np.argwhere(counts > 0) if K <= 30 else ():
             cell = image.cmap(image.norm(shares[i, j]))[:3]
-            ink = max(("#000000", "#ffffff"), key=lambda text: contrast(text, cell))
+            ink = max(("#000000", "#ffffff"), key=lambda text: contrast(text, cell))  # type: ignore[arg-type]
             ax.text(j, i, f"{counts[i, j]:g}", ha="center", va="center", color=ink, fontsize=9)
     return ax
 
@@ -245,7 +249,7 @@ def learning_curves(log: str | os.PathLike | Iterable[Mapping], ax: Sequence[Axe
     with style():
         if ax is None:
             _, ax = plt.subplots(1, len(panels), figsize=(WIDTH if len(panels) > 1 else WIDTH / 2, 2.8))
-        axes = tuple(np.atleast_1d(ax))
+        axes = tuple(np.atleast_1d(np.asarray(ax)))
         for panel, part in zip(panels, axes, strict=True):
             percent = 100 if panel[0].endswith(("wer", "cer")) else 1
             for name in panel:
@@ -280,12 +284,13 @@ def bars(
         for k, (name, values) in enumerate(series.items()):
             places = np.array([groups.index(group) for group in values]) + (k - (len(series) - 1) / 2) * width
             heights, low, high = factor * np.array([_interval(value) for value in values.values()]).T
-            look = {"color": COLOURS[k % len(COLOURS)], "hatch": HATCHES[k % len(HATCHES)], "edgecolor": "#ffffff66"}
+            look: dict[str, Any] = {"color": COLOURS[k % len(COLOURS)], "hatch": HATCHES[k % len(HATCHES)], "edgecolor": "#ffffff66"}
             (ax.barh if sideways else ax.bar)(places, heights, 0.92 * width, label=name, **look)
             if np.any(high > low):
                 spread = np.maximum([heights - low, high - heights], 0)
-                ends = (heights, places, None, spread) if sideways else (places, heights, spread)
-                ax.errorbar(*ends, fmt="none", ecolor=FOREGROUND, elinewidth=1.4, capsize=3)
+                x, y = (heights, places) if sideways else (places, heights)
+                either: dict[str, Any] = {"xerr" if sideways else "yerr": spread}
+                ax.errorbar(x, y, fmt="none", ecolor=FOREGROUND, elinewidth=1.4, capsize=3, **either)
         if sideways:
             ax.set_yticks(range(len(groups)), groups)
             ax.invert_yaxis()
@@ -338,6 +343,7 @@ def picture(ax: Axes, alt: str) -> Picture:
     The same figure gives the same text, so that a rebuilt page does not change.
     """
     figure = ax.figure
+    assert isinstance(figure, Figure)
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "asrlab"}):
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
@@ -360,13 +366,13 @@ def picture(ax: Axes, alt: str) -> Picture:
     return Picture(head + svg[svg.index(">") + 1 :].strip())
 
 
-def contrast(first: object, second: object) -> float:
+def contrast(first: ColorType, second: ColorType) -> float:
     """WCAG 2.2's contrast ratio of two colours, 1 to 21: text needs 4.5, lines and large text 3."""
     bright, dark = sorted((_luminance(first), _luminance(second)), reverse=True)
     return (bright + 0.05) / (dark + 0.05)
 
 
-def _luminance(colour: object) -> float:
+def _luminance(colour: ColorType) -> float:
     rgb = np.array(to_rgb(colour))
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     return float(linear @ (0.2126, 0.7152, 0.0722))
@@ -423,7 +429,7 @@ def _matrix(confusions: Sequence, limit: int) -> tuple[np.ndarray, list[str]]:
     return counts, ["-" if unit is None else unit for unit in units]
 
 
-def _interval(value: object) -> tuple[float, float, float]:
+def _interval(value: Any) -> tuple[float, float, float]:
     """(value, low, high); a bare number is its own interval."""
     if hasattr(value, "value"):
         return value.value, value.low, value.high

@@ -39,7 +39,8 @@ class ConditionExplorer(Widget, module="condition_explorer"):
         """results  of `asrlab.classic.conditions.run`. Raises AsrlabError if no system was measured."""
         if not results.systems:
             raise AsrlabError("results of no system: pass what asrlab.classic.conditions.run returns")
-        example, sounds = telling_example(results), {}
+        example = telling_example(results)
+        sounds: dict[str, str] = {}
         axes = [
             {
                 "key": axis,
