@@ -19,8 +19,7 @@ from asrlab.language import NGram
 from asrlab.models import Model
 from asrlab.scoring import receipt
 from asrlab.signals import inputs
-from asrlab.signals.features import FrontEndOptions
-from asrlab.signals.features import FrontEnd
+from asrlab.signals.features import FrontEnd, FrontEndOptions
 from asrlab.text import CharTokenizer, Tokenizer
 from asrlab.training import objectives
 from asrlab.training.batching import Batch

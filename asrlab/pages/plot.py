@@ -284,7 +284,11 @@ def bars(
         for k, (name, values) in enumerate(series.items()):
             places = np.array([groups.index(group) for group in values]) + (k - (len(series) - 1) / 2) * width
             heights, low, high = factor * np.array([_interval(value) for value in values.values()]).T
-            look: dict[str, Any] = {"color": COLOURS[k % len(COLOURS)], "hatch": HATCHES[k % len(HATCHES)], "edgecolor": "#ffffff66"}
+            look: dict[str, Any] = {
+                "color": COLOURS[k % len(COLOURS)],
+                "hatch": HATCHES[k % len(HATCHES)],
+                "edgecolor": "#ffffff66",
+            }
             (ax.barh if sideways else ax.bar)(places, heights, 0.92 * width, label=name, **look)
             if np.any(high > low):
                 spread = np.maximum([heights - low, high - heights], 0)

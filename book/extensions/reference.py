@@ -1,7 +1,8 @@
 """The reference of asrlab, made from its docstrings: the directive `{reference} asrlab.signals`.
 
 It writes a section for each module of a folder (or for one module), and in it one for each public name; above them what
-the folder says of itself. A page is read again when one of the sources changes. Each name has a label, so that a page can say {ref}`asrlab.text.normalise`.
+the folder says of itself. A page is read again when one of the sources changes. Each name has a label, so that a page
+can say {ref}`asrlab.text.normalise`.
 """
 
 import sys
