@@ -18,10 +18,12 @@ from asrlab.core.errors import AsrlabError
 def distance_table(reference: Sequence, hypothesis: Sequence) -> np.ndarray:
     """D, int (R+1, H+1): D[i, j] is the distance of the reference's first i units to the hypothesis' first j.
 
-    D[i, 0] = i,   D[0, j] = j
-    D[i, j] = min(D[i-1, j-1] + [reference[i] != hypothesis[j]],   keep or substitute
-                  D[i-1, j] + 1,                                   delete
-                  D[i, j-1] + 1)                                   insert
+    The recursion is that of Wagner and Fischer (1974):
+
+        D[i, 0] = i,   D[0, j] = j
+        D[i, j] = min(D[i-1, j-1] + [reference[i] != hypothesis[j]],   keep or substitute
+                      D[i-1, j] + 1,                                   delete
+                      D[i, j-1] + 1)                                   insert
     """
     table = np.zeros((len(reference) + 1, len(hypothesis) + 1), dtype=int)
     table[:, 0] = np.arange(len(reference) + 1)
