@@ -8,10 +8,11 @@ RUN := .venv/bin/python
 endif
 PORT ?= 8000
 
-.PHONY: help environment book test lint site lab serve bench clean
+.PHONY: help environment book pdf test lint site lab serve bench clean
 
 help:
 	@echo "make book   build the book, every notebook executed, and say where it is"
+	@echo "make pdf    the built book as one PDF (needs Chromium)"
 	@echo "make test   run the tests of the package"
 	@echo "make lint   check style, types and JavaScript"
 	@echo "make lab    open the chapters as notebooks in JupyterLab"
@@ -25,6 +26,10 @@ environment:
 
 book: environment
 	@$(RUN) book/build.py
+
+pdf: environment
+	@test -f _build/html/index.html || $(RUN) book/build.py
+	@$(RUN) book/tools/pdf.py
 
 test: environment
 	@$(RUN) -m pytest -m "not site"
@@ -41,7 +46,7 @@ lab: environment
 serve: environment
 	@test -f _build/html/index.html || $(RUN) book/build.py
 	@echo "The book is at http://localhost:$(PORT) (stop with Ctrl-C)"
-	@$(RUN) -m http.server --directory _build/html $(PORT)
+	@$(RUN) -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
 bench: environment
 	@$(RUN) -m benchmarks

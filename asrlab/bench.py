@@ -109,7 +109,7 @@ def decoding() -> dict[str, tuple[str, float, Callable[[], object]]]:
     heard = [posteriors(tokenizer, text, i) for i, text in enumerate(texts[:10])]
     seconds = sum(map(len, heard)) * FRAME
     plain = BeamDecoder(tokenizer, BeamOptions())
-    worded = BeamDecoder(tokenizer, BeamOptions(), lm)
+    worded = BeamDecoder(tokenizer, BeamOptions(), {"lm": (BeamOptions.lm_weight, lm)})
 
     def each(decode: Callable[[np.ndarray], object]) -> Callable[[], object]:
         return lambda: [decode(x) for x in heard]

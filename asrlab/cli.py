@@ -1,4 +1,4 @@
-"""The command line: `asrlab prepare | train | decode | score | transcribe | bench`."""
+"""The command line: `asrlab prepare | train | decode | score | transcribe | grade | release | bench`."""
 
 import argparse
 import json
@@ -15,12 +15,24 @@ from asrlab.core.errors import AsrlabError
 
 DESCRIPTION = "A readable speech recogniser: fetch a corpus, train on it, decode, score, transcribe."
 
+GRADE_FILES = {  # option of `asrlab grade` -> what it writes
+    "json": "all of it, the seed included",
+    "junit": "JUnit XML for a build server",
+    "html": "a page for the learner, with the figures",
+    "gradescope": "results.json of a Gradescope autograder",
+    "progress": "what the book's pages import to show what is done",
+}
+REPORTS = {**{name: name for name in GRADE_FILES}, "json": "to_json"}  # the function of asrlab.grading.report
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status: 0, 1 after an error that was told, 130 after an interruption."""
+    """Run the command line; returns the exit status: 0, 1 after an error that was told, 130 after an interruption.
+
+    `asrlab grade` returns 3 for a notebook that lacks points.
+    """
     options = parse(arguments)
     try:
-        options.run(options)
+        return options.run(options) or 0
     except AsrlabError as error:
         print(f"asrlab {options.command}: {error}", file=sys.stderr)
         return 1
@@ -97,6 +109,24 @@ def make_parser() -> argparse.ArgumentParser:
     sub.add_argument("--model", type=Path, help="directory of a recogniser (default: the packaged one, AN4 words)")
     sub.add_argument("--json", action="store_true", help="one JSON object a file, with word times and confidences")
 
+    sub = command("grade", grade, "grade a notebook of exercises, or a class; status 0 full points, 3 not all")
+    sub.add_argument("notebook", nargs="?", type=Path, help="the notebook to grade")
+    sub.add_argument("--class", dest="folder", type=Path, metavar="DIR", help="grade all notebooks of a folder instead")
+    sub.add_argument("--set", help="which exercises (default: as the notebook says; with --class it must be said)")
+    sub.add_argument("--seed", type=int, help="draws the inputs (default: fresh ones each time)")
+    sub.add_argument("--jobs", type=int, default=1, help="with --class: notebooks side by side (default: 1)")
+    sub.add_argument("--out", type=Path, help="with --class: folder for tables and feedback (default: DIR-graded)")
+    sub.add_argument("--sandbox", default="process", help="process (default) or bwrap, a name space around it")
+    sub.add_argument("--seconds", type=float, default=10.0, help="that an exercise may take (default: 10)")
+    for name, what in GRADE_FILES.items():
+        sub.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"also write {what}")
+
+    sub = command("release", release, "make notebooks of exercises for students, instructors or nbgrader")
+    sub.add_argument("sets", nargs="*", metavar="SET", help="which exercises (default: all)")
+    sub.add_argument("--for", dest="kind", default="students", help="students (default), instructors or nbgrader")
+    sub.add_argument("--out", type=Path, default=Path("release"), help="folder to write to (default: release)")
+    sub.add_argument("--seed", type=int, help="for nbgrader: inputs of your own, hidden from students")
+
     command("bench", bench, "measure features, training and decoding on this machine")
     return parser
 
@@ -170,10 +200,7 @@ def decode(options: argparse.Namespace) -> None:
     if options.out:
         best = list(result.hypotheses.values())[-1]
         lines = "".join(json.dumps({"id": i, "text": text}, ensure_ascii=False) + "\n" for i, text in best.items())
-        try:
-            options.out.write_text(lines, encoding="utf-8")
-        except OSError as error:
-            raise AsrlabError(f"{options.out}: cannot be written ({error.strerror}); choose another place") from error
+        write_text(options.out, lines)
 
 
 def score(options: argparse.Namespace) -> None:
@@ -238,6 +265,59 @@ def transcribe(options: argparse.Namespace) -> None:
             print(f"{path}\t{transcript.text}" if len(options.files) > 1 else transcript.text)
     if failed:
         raise AsrlabError(f"{failed} of {len(options.files)} files could not be transcribed")
+
+
+def grade(options: argparse.Namespace) -> int:
+    from asrlab.grading import report
+    from asrlab.grading.grade import grade as grade_one
+    from asrlab.grading.sandbox import Limits, launcher
+
+    if (options.notebook is None) == (options.folder is None):
+        raise AsrlabError("give one notebook, or --class DIR with a folder of them")
+    how = {"limits": Limits(call_seconds=options.seconds), "wrapper": launcher(options.sandbox)}
+    if options.folder:
+        return grade_folder(options, how)
+    graded = grade_one(options.notebook, options.set, options.seed, **how)
+    print(report.text(graded))
+    for name, path in ((name, getattr(options, name)) for name in GRADE_FILES):
+        if path:
+            made = getattr(report, REPORTS[name])(graded)
+            write_text(path, made if isinstance(made, str) else json.dumps(made, indent=1) + "\n")
+    return 0 if graded.passed else 3
+
+
+def grade_folder(options: argparse.Namespace, how: dict) -> int:
+    from asrlab.grading import classroom
+
+    if options.set is None:
+        raise AsrlabError("--class needs --set NAME: a class is graded on one set of exercises")
+    started = time.monotonic()
+    results = classroom.grade_class(
+        options.folder, options.set, options.jobs, options.seed, **how,
+        after_each=lambda one: print(f"{one.points:>4}  {one.submission.path.name}", flush=True),
+    )  # fmt: skip
+    out = options.out or options.folder.with_name(f"{options.folder.name}-graded")
+    classroom.write(results, options.set, out)
+    print(classroom.summary(results, options.set))
+    print(f"{time.monotonic() - started:.0f} s; tables and feedback: {out}")
+    return 0
+
+
+def release(options: argparse.Namespace) -> None:
+    from asrlab.grading import release as releases
+    from asrlab.grading.exercise import sets
+
+    for name in options.sets or sets():
+        for path in releases.release(name, options.kind, options.out, options.seed):
+            print(path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Raises AsrlabError where the file cannot be written."""
+    try:
+        path.write_text(text, encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise AsrlabError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
 
 
 def bench(options: argparse.Namespace) -> None:

@@ -23,6 +23,7 @@ from asrlab.models import Model, ModelOptions
 from asrlab.signals import audio
 from asrlab.signals import inputs as front_ends
 from asrlab.signals.inputs import InputOptions
+from asrlab.signals.segment import SegmentOptions, segment_speech
 from asrlab.text import Tokenizer, lexicon_tokens, tokenizer_from_dict
 
 CONFIG, WEIGHTS, LANGUAGE = "recognizer.json", "model.safetensors", "lm.arpa"
@@ -112,7 +113,8 @@ class Recognizer:
     def decoder(self) -> BeamDecoder:
         """Beam search with this recogniser's language model and lexicon."""
         spellings = lexicon_tokens(self.tokenizer, self.lexicon) if self.lexicon is not None else None
-        return BeamDecoder(self.tokenizer, self.beam, self.lm, spellings, self.frame_seconds)
+        language = {"lm": (self.beam.lm_weight, self.lm)} if self.lm is not None else None
+        return BeamDecoder(self.tokenizer, self.beam, language, spellings, self.frame_seconds)
 
     @cached_property
     def _ctc_alone(self) -> "Recognizer":
@@ -266,7 +268,7 @@ class Recognizer:
         if whole <= max_seconds:
             return [(0.0, whole)]
         shortest = 2 * self.inputs.sound.window / self.sample_rate
-        found = audio.segment_speech(samples, self.sample_rate, audio.SegmentOptions(max_seconds=max_seconds))
+        found = segment_speech(samples, self.sample_rate, SegmentOptions(max_seconds=max_seconds))
         return [(a, b) for a, b in found if b - a >= shortest]
 
     def save(self, directory: Path | str, half: bool = False) -> None:

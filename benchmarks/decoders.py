@@ -216,8 +216,8 @@ class Bench:
         bonus = 0.0 if case.words == "none" else BETA
         decoder = BeamDecoder(
             case.task.tokenizer,
-            BeamOptions(beam=beam, lm_weight=ALPHA, word_bonus=bonus, times=False, **OURS[case.words]),
-            None if case.words == "none" else self.lm,
+            BeamOptions(beam=beam, word_bonus=bonus, times=False, **OURS[case.words]),
+            None if case.words == "none" else {"lm": (ALPHA, self.lm)},
             case.task.lexicon if case.words == "lexicon" else None,
         )
         return lambda: [decoder.decode(x)[0].text for x in case.task.posteriors[case.kind]]

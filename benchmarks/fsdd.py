@@ -123,11 +123,17 @@ def tests(utterances: tuple[Utterance, ...], sample_rate: int) -> Iterator[tuple
         yield f"{snr}dB", with_noise(utterances, snr, NOISE, sample_rate)
 
 
+def trained_on(case: Case, deep: recipe.Recipe) -> recipe.Recipe:
+    """The recipe with the corpus that the case really had, whatever its file says."""
+    options = {"split": "leave-one-out", "held_out": case.held_out} if case.held_out else {}
+    return replace(deep, corpus_options=options)
+
+
 def write(case: Case, path: Path, found: dict, state: str | None, changes: list[str], deep: recipe.Recipe) -> None:
     metrics = {"train.recordings": found["recordings"]}
     for noise, heard in found["heard"].items():
         metrics |= score.measure(found["said"], heard).as_metrics(f"wer.{noise}")
-    extra = {"recipe": config.to_dict(deep)} if case.system == "ctc" else {}
+    extra = {"recipe": config.to_dict(trained_on(case, deep))} if case.system == "ctc" else {}
     command = shlex.join([*COMMAND, "--systems", case.system, *changes])
     receipt.write(
         path, case.name, command, metrics, found["heard"], deep.seed, found["seconds"], commit=state, device="cpu",

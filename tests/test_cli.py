@@ -19,7 +19,7 @@ from asrlab.scoring import receipt, score
 from asrlab.signals import audio
 from asrlab.training import recipe
 
-COMMANDS = ("prepare", "train", "decode", "score", "transcribe", "bench")
+COMMANDS = ("prepare", "train", "decode", "score", "transcribe", "grade", "release", "bench")
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +204,7 @@ def test_bench_is_called(asrlab, monkeypatch):
         (("fast",), r"recipe 'fast': there are .*scenetalk.*; or give the path of a YAML file"),
         (("gone.yaml",), r"gone.yaml: cannot be read \(No such file"),
         (("bad.yaml",), r"bad.yaml: not a YAML file"),
-        (("typo.yaml",), r"typo.yaml: model: unknown key 'encodr'; ModelOptions has encoder, decoder"),
+        (("typo.yaml",), r"typo.yaml: model: unknown key 'encodr'; ModelOptions has branches, fusion"),
         (("value.yaml",), r"value.yaml: epochs=0: give a larger number"),
         (("epoch=3",), r"'epoch=3': no field 'epoch'; the names are corpus, "),
         (("epochs=many",), r"epochs='many': expected int"),

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -22,6 +21,7 @@ from asrlab import corpora
 from asrlab.classic import words
 from asrlab.classic.systems import NAMES, classify_all, train
 from asrlab.core.errors import AsrlabError
+from asrlab.core.files import write_whole
 from asrlab.core.sources import sources
 from asrlab.corpora import Utterance
 from asrlab.corpora.scenetalk.espeak import ACCENTS
@@ -119,7 +119,7 @@ class Results:
         return self.conditions[key if key in self.conditions else "home"]
 
     def rate(self, system: str, axis: str, level: str, training: str = "clean", samples: int = 2000) -> Interval:
-        """The share of words taken for others, with its 95% bootstrap interval."""
+        """The share of words misrecognised, with its 95% bootstrap interval."""
         heard = self.answers(system, axis, level, training)
         return score.bootstrap(self.references(axis, level), heard, samples=samples)
 
@@ -218,10 +218,7 @@ def _kept(job: Job, options: ConditionsOptions, do: Callable[[], dict]) -> dict:
     digest = hashlib.sha256(json.dumps([_code(job.system), asdict(job), asdict(options)]).encode()).hexdigest()
     path = corpora.cache() / "conditions" / f"{job.system}-{digest[:16]}.json"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        part.write_text(json.dumps(do()), encoding="utf-8")
-        os.replace(part, path)
+        write_whole(path, json.dumps(do()))
     return json.loads(path.read_text(encoding="utf-8"))
 
 

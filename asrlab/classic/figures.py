@@ -14,20 +14,11 @@ from asrlab.classic.systems import NAMES
 from asrlab.core.errors import AsrlabError
 from asrlab.pages import plot
 from asrlab.pages.course import RESULTS
+from asrlab.pages.names import ACCENTS
 from asrlab.scoring import receipt
 from asrlab.scoring.score import Interval
 
-ACCENTS = {  # as espeak-ng's own list of voices explains them
-    "en-us": "American",
-    "en-gb": "British",
-    "en-gb-x-rp": "RP",
-    "en-gb-x-gbclan": "Lancaster",
-    "en-gb-x-gbcwmd": "West Midlands",
-    "en-gb-scotland": "Scottish",
-    "en-us-nyc": "New York",
-    "en-029": "Caribbean",
-}
-LABEL = "words taken for others, %"
+LABEL = "words misrecognised, %"
 Series = Mapping[str, Mapping[str, Interval]]
 
 

@@ -49,6 +49,15 @@ def compiled_inner(function: Function) -> Function:
     return _compiled(function, {"_nrt": False, "no_cpython_wrapper": True})
 
 
+def compiled_inline(function: Function) -> Function:
+    """`compiled_inner`, and put in place of each call: for what has few callers and is given many arrays.
+
+    A call copies all fields of all arrays in the tuples that it is given, of some thirty arrays 1.7 kB: in a beam
+    search it would do that for every prefix of every frame.
+    """
+    return _compiled(function, {"_nrt": False, "no_cpython_wrapper": True, "forceinline": True})
+
+
 def compiled_reduction(function: Function) -> Function:
     """`compiled_inner` for a sum or a maximum whose order may change, and which holds no NaN: so it is vectorised."""
     return _compiled(function, {"_nrt": False, "no_cpython_wrapper": True, "fastmath": {"nnan", "nsz", "reassoc"}})

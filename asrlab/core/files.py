@@ -50,22 +50,46 @@ def write_whole(path: Path | str, content: bytes | str | Callable[[Path], object
     return path
 
 
+def regular_file(path: Path | str) -> os.stat_result:
+    """What the system knows of a regular file. Raises AsrlabError naming it if it is missing, may not be looked at, or
+    is a folder, a pipe or a device: to open one of those can take for ever.
+    """
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        raise AsrlabError(f"{path}: no such file; check the path") from None
+    except (OSError, ValueError) as error:  # ValueError: a null byte, or letters that no file name can have
+        raise AsrlabError(f"{path}: cannot be read ({getattr(error, 'strerror', error)}); check the path") from error
+    if not stat.S_ISREG(found.st_mode):
+        kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
+        kind = next((name for is_kind, name in kinds if is_kind(found.st_mode)), "a device")
+        raise AsrlabError(f"{path}: is {kind}; give a regular file")
+    return found
+
+
 def read_json_lines(path: Path | str) -> Iterator[tuple[int, Any]]:
-    """(line number from 1, value) of every line that is not empty. Raises AsrlabError naming file and line.
+    """(line number from 1, value) of every line that is not empty. Raises AsrlabError naming file and line."""
+    for number, line in numbered_lines(path):
+        try:
+            yield number, parse_json(line)
+        except ValueError as error:
+            raise AsrlabError(f"{path}:{number}: {error}; correct or remove the line") from error
+
+
+def numbered_lines(path: Path | str) -> Iterator[tuple[int, bytes]]:
+    """(line number from 1, its bytes) of every line that is not empty. Raises AsrlabError if there is no such file.
 
     Lines end at a line feed alone: a text may hold any other character that Unicode calls a line's end.
     """
     path = Path(path)
+    regular_file(path)
     try:
         data = path.read_bytes()
     except (OSError, ValueError) as error:
         raise AsrlabError(f"{path}: cannot be read ({getattr(error, 'strerror', error)}); check the path") from error
     for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         if line.strip():
-            try:
-                yield number, parse_json(line)
-            except ValueError as error:
-                raise AsrlabError(f"{path}:{number}: {error}; correct or remove the line") from error
+            yield number, line
 
 
 def parse_json(data: bytes | str) -> Any:

@@ -96,6 +96,6 @@ def _utterance(root: Path, file_id: str, line: str, where: str) -> Utterance:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except OSError as error:
-        raise AsrlabError(f"{path}: {error.strerror}; fetch the corpus with `asrlab prepare an4`") from error
+        return [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise AsrlabError(f"{path}: cannot be read ({error}); fetch the corpus with `asrlab prepare an4`") from error

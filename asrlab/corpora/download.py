@@ -29,9 +29,12 @@ from typing import BinaryIO
 from tqdm import tqdm
 
 from asrlab.core.errors import AsrlabError
+from asrlab.core.files import parse_json, regular_file, write_whole
 
 CHUNK = 1 << 18  # bytes read at a time
 RECORDS = "checksums.json"  # what was fetched before: url -> {"sha256", "bytes"}
+LEAST_RATE = 1000  # bytes a second, over a window of RATE_SECONDS: what drips more slowly has failed
+RATE_SECONDS = 30.0
 STALE_SECONDS = 86400  # hidden folders of an unpacking older than this belong to a process that was killed
 
 
@@ -52,9 +55,9 @@ def fetch(archive: Archive, folder: Path, progress: bool = True, attempts: int =
     """Download `archive` into `folder`; returns the path of the whole, checked file.
 
     A part that an earlier call left is continued (HTTP Range, guarded by the server's ETag or date). A dropped
-    connection is retried `attempts` times, each time from where it stopped. The length must be what the server
-    announced and the SHA-256 what `archive` states or, where it states none, what the first fetch recorded in
-    `folder`/checksums.json.
+    connection, or one that only drips, is retried `attempts` times, each time from where it stopped. The length must be
+    what the server announced and the SHA-256 what `archive` states or, where it states none, what the first fetch
+    recorded in `folder`/checksums.json.
     Raises AsrlabError naming the URL, and keeps the part if it may be continued.
     """
     folder = Path(folder)
@@ -89,8 +92,7 @@ def unpack(archive: Path, target: Path, inside: str = "", convert: Callable[[Pat
     archive, target = Path(archive), Path(target)
     if target.exists():
         return target
-    if not archive.is_file():
-        raise AsrlabError(f"{archive}: no such file; fetch it first")
+    regular_file(archive)
     with writing(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
         sweep(target)
@@ -163,10 +165,10 @@ def _continue(archive: Archive, part: Path, progress: bool, timeout: float) -> N
         resumed = response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
         if response.status == 206 and not resumed:
             raise http.client.HTTPException(f"the server sent another range than {have}-")
-        _append(response, part, have if resumed else 0, progress)
+        _append(response, part, have if resumed else 0, archive.max_bytes, progress)
 
 
-def _append(response: http.client.HTTPResponse, part: Path, have: int, progress: bool) -> None:
+def _append(response: http.client.HTTPResponse, part: Path, have: int, limit: int, progress: bool) -> None:
     length = response.headers.get("Content-Length")
     total = have + int(length) if length and length.isdigit() else None
     validator = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
@@ -178,10 +180,18 @@ def _append(response: http.client.HTTPResponse, part: Path, have: int, progress:
         _opened(part, "ab" if have else "wb") as file,
         tqdm(total=total, initial=have, unit="B", unit_scale=True, desc=name, disable=not progress) as bar,
     ):
-        while chunk := response.read(CHUNK):
+        began, received = time.monotonic(), 0
+        while chunk := response.read1(CHUNK):
             with writing(part.parent):
                 file.write(chunk)
             bar.update(len(chunk))
+            have, received = have + len(chunk), received + len(chunk)
+            if have > limit:
+                raise AsrlabError(f"{response.url}: sends more than {limit} bytes; it is not what it should be")
+            if (passed := time.monotonic() - began) > RATE_SECONDS:
+                if received < LEAST_RATE * passed:
+                    raise TimeoutError(f"{received} bytes in {passed:.0f} s")
+                began, received = time.monotonic(), 0
     size = part.stat().st_size
     if total is not None and size != total:
         raise http.client.IncompleteRead(b"", total - size)
@@ -221,16 +231,20 @@ def _check(archive: Archive, part: Path) -> None:
     if archive.url not in records:
         with writing(part.parent):
             text = json.dumps({**records, archive.url: {"sha256": digest, "bytes": size}}, indent=1, sort_keys=True)
-            fresh = records_file.with_suffix(".new")
-            fresh.write_text(text + "\n")
-            os.replace(fresh, records_file)
+            write_whole(records_file, text + "\n")
 
 
 def _read_records(path: Path) -> dict[str, dict]:
+    if not path.exists():
+        return {}
+    regular_file(path)
     try:
-        return json.loads(path.read_text()) if path.is_file() else {}
+        records = parse_json(path.read_bytes())
     except ValueError as error:
-        raise AsrlabError(f"{path}: not JSON ({error}); delete it") from error
+        raise AsrlabError(f"{path}: {error}; delete it") from error
+    if not isinstance(records, dict) or not all(isinstance(record, dict) for record in records.values()):
+        raise AsrlabError(f"{path}: is no table of what was fetched; delete it")
+    return records
 
 
 def _validator_file(part: Path) -> Path:
@@ -259,23 +273,33 @@ def _unpack_into(archive: Path, folder: Path, max_bytes: int) -> None:
 def _unpack_tar(file: tarfile.TarFile, folder: Path, budget: _Budget) -> None:
     for member in file:
         path = _inside(folder, member.name, budget.archive)
+        _check_member(member, folder, budget.archive)
         if member.isdir():
             path.mkdir(parents=True, exist_ok=True)
         elif member.isreg():
             with _source(file.extractfile(member)) as source:
                 budget.copy(source, path)
-        elif member.issym() or member.islnk():
+        else:  # a copy of what it links to: no link is ever made, so none can be followed
             base = PurePosixPath(member.name).parent if member.issym() else PurePosixPath()
-            linked = _inside(folder, str(base / member.linkname), budget.archive, member.name)
-            if not linked.is_file():
+            linked = folder / os.path.normpath(base / member.linkname)
+            if linked == Path(os.path.normpath(path)) or not linked.is_file():
                 raise AsrlabError(f"{budget.archive}: {member.name!r} links to {member.linkname!r}, which it lacks")
-            with open(linked, "rb") as source:  # a copy: no link is ever made, so none can be followed
+            with open(linked, "rb") as source:
                 budget.copy(source, path)
-        else:
-            raise AsrlabError(
-                f"{budget.archive}: {member.name!r} is a device or pipe; a corpus has none, do not use it"
-            )
     budget.drain(file.fileobj)  # the checksum stands at the very end, behind what tarfile reads
+
+
+def _check_member(member: tarfile.TarInfo, folder: Path, archive: Path) -> None:
+    """Raises AsrlabError for what the standard library's filter for data refuses: links that lead out, devices, pipes.
+
+    (PEP 706; Python has it since 3.10.12 and 3.11.4.)
+    """
+    if not hasattr(tarfile, "data_filter"):
+        raise AsrlabError(f"{archive}: this Python cannot check it; update to 3.10.12, 3.11.4 or later")
+    try:
+        tarfile.data_filter(member, str(folder))
+    except tarfile.FilterError as error:
+        raise AsrlabError(f"{archive}: {error}; do not use this archive") from error
 
 
 def _unpack_zip(file: zipfile.ZipFile, folder: Path, budget: _Budget) -> None:
@@ -293,20 +317,14 @@ def _unpack_zip(file: zipfile.ZipFile, folder: Path, budget: _Budget) -> None:
             )
 
 
-def _inside(folder: Path, name: str, archive: Path, link: str | None = None) -> Path:
-    """Where `name` goes below `folder`. `..` is refused in names; in the target of a link it may not climb out."""
-    parts: list[str] = []
-    for step in PurePosixPath(name).parts:
-        if step == ".." and link and parts:
-            parts.pop()
-        elif step == ".." or step.startswith("/") or "\\" in step or ":" in step or "\0" in step:
-            what = f"{link!r} links to {name!r}" if link else f"{name!r}"
-            raise AsrlabError(
-                f"{archive}: {what} leads out of the folder that it is unpacked in; do not use this archive"
-            )
-        else:
-            parts.append(step)
-    return folder.joinpath(*parts)
+def _inside(folder: Path, name: str, archive: Path) -> Path:
+    """Where `name` goes below `folder`. Raises AsrlabError for a name that could lead out of it on any system."""
+    steps = PurePosixPath(name).parts
+    if any(step == ".." or step.startswith("/") or set(step) & set("\\:\0") for step in steps):
+        raise AsrlabError(
+            f"{archive}: {name!r} leads out of the folder that it is unpacked in; do not use this archive"
+        )
+    return folder.joinpath(*steps)
 
 
 @dataclass

@@ -14,17 +14,17 @@ the utterance, such as its meaning.
 from __future__ import annotations
 
 import json
-import math
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from asrlab.core.errors import AsrlabError
+from asrlab.core.files import json_lines, numbered_lines, parse_json, regular_file, write_whole
 from asrlab.corpora.base import SOUND, Corpus, Source, Utterance, header
 from asrlab.corpora.download import sha256_file
+from asrlab.corpora.rows import wrong_number, wrong_object, wrong_texts
 from asrlab.text import normalise
 
 FOLDER = "manifest"
@@ -59,15 +59,13 @@ def load(root: Path, normalise_text: bool = True, verify: bool = False) -> Corpu
     """
     root = Path(root)
     problems: list[tuple[str, str]] = []
-    if root.is_file():
-        sources = {root.stem: _read_lines(root)}
+    if not os.path.isdir(root):
+        sources = {root.stem: _read_lines(_file(root))}
     elif manifests := sorted(root.glob("*.jsonl")):
         sources = {path.stem: _read_lines(path) for path in manifests}
-    elif root.is_dir():
+    else:
         parts = [root / split for split in ("train", "dev", "test") if (root / split).is_dir()]
         sources = {part.name: _scan(part) for part in parts} or {"all": _scan(root)}
-    else:
-        raise AsrlabError(f"{root}: no such manifest or folder; give a .jsonl file or a folder of recordings")
     splits = {}
     seen: dict[str, str] = {}
     for split, rows in sources.items():
@@ -83,21 +81,7 @@ def load(root: Path, normalise_text: bool = True, verify: bool = False) -> Corpu
 def save_manifest(utterances: Iterable[Utterance], path: str | Path) -> Path:
     """Write utterances as a manifest, audio relative to it where possible; the file appears whole or not at all."""
     path = Path(path)
-    lines = [json.dumps(to_row(u, path.parent), ensure_ascii=False) + "\n" for u in utterances]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, fresh = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        try:
-            with open(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.writelines(lines)
-            os.chmod(fresh, 0o644)
-            os.replace(fresh, path)
-        except BaseException:
-            os.unlink(fresh)
-            raise
-    except OSError as error:
-        raise AsrlabError(f"{path}: cannot be written ({error}); free space or choose another folder") from error
-    return path
+    return write_whole(path, json_lines([to_row(u, path.parent) for u in utterances]))
 
 
 def to_row(utterance: Utterance, folder: Path) -> dict[str, Any]:
@@ -128,58 +112,81 @@ class _Row:
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-def _read_lines(path: Path) -> Iterator[_Row]:
+def _file(root: Path) -> Path:
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise AsrlabError(f"{path}: {error.strerror}; check the path") from error
-    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
-        if line.strip():
-            yield _Row(f"{path}:{number}", path.parent, _parse(line))
+        regular_file(root)
+    except AsrlabError as error:
+        raise AsrlabError(f"{error} (no such manifest or folder: a .jsonl file or a folder of recordings)") from error
+    return root
+
+
+def _read_lines(path: Path) -> Iterator[_Row]:
+    for number, line in numbered_lines(path):
+        yield _Row(f"{path}:{number}", path.parent, _parse(line))
 
 
 def _parse(line: bytes) -> Mapping[str, Any] | str:
-    def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        twice = [key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i])]
-        if twice:
-            raise ValueError(f"field {twice[0]!r} occurs twice")
-        return dict(pairs)
-
     try:
-        fields = json.loads(line.decode("utf-8"), object_pairs_hook=no_duplicates)
-    except UnicodeDecodeError as error:
-        return f"not UTF-8 ({error.reason} at byte {error.start})"
-    except (ValueError, RecursionError) as error:
-        return f"not JSON ({error})"
+        fields = parse_json(line)
+    except ValueError as error:
+        return str(error)
     return fields if isinstance(fields, dict) else f"is {json.dumps(fields)[:40]}, not a JSON object {{...}}"
 
 
 def _scan(folder: Path) -> Iterator[_Row]:
     """The recordings below `folder` with their texts."""
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO and path.is_file())
     transcripts: dict[Path, dict[str, str]] = {}
-    for path in files:
+    for path in _recordings(folder):
         inner = path.relative_to(folder)
-        if path.parent not in transcripts:
-            transcripts[path.parent] = dict(_trans_lines(path.parent))
-        fields = {"id": inner.with_suffix("").as_posix(), "audio": str(inner)}
-        if len(inner.parts) > 1:
-            fields["speaker"] = inner.parts[0]
-        beside = path.with_suffix(".txt")
-        if path.stem in transcripts[path.parent]:
-            yield _Row(str(path), folder, {**fields, "text": transcripts[path.parent][path.stem]})
-        elif beside.is_file():
-            yield _Row(str(beside), folder, {**fields, "text": beside.read_text(encoding="utf-8", errors="replace")})
-        else:
-            yield _Row(str(path), folder, f"no text for this recording; write it to {beside.name} beside it")
+        try:
+            if path.parent not in transcripts:
+                transcripts[path.parent] = dict(_trans_lines(path.parent))
+            fields = {"id": inner.with_suffix("").as_posix(), "audio": str(inner)}
+            if len(inner.parts) > 1:
+                fields["speaker"] = inner.parts[0]
+            beside = path.with_suffix(".txt")
+            if path.stem in transcripts[path.parent]:
+                yield _Row(str(path), folder, {**fields, "text": transcripts[path.parent][path.stem]})
+            elif os.path.lexists(beside):
+                yield _Row(str(beside), folder, {**fields, "text": _read_text(beside)})
+            else:
+                yield _Row(str(path), folder, f"no text for this recording; write it to {beside.name} beside it")
+        except AsrlabError as error:
+            yield _Row(str(path), folder, str(error))
+
+
+def _recordings(folder: Path) -> list[Path]:
+    """What is named like a recording below `folder`, sorted. Raises AsrlabError for a folder that cannot be read."""
+
+    def refuse(error: OSError) -> None:
+        raise AsrlabError(f"{error.filename}: cannot be read ({error.strerror}); allow it, or take it out") from error
+
+    found = [Path(at, name) for at, _, names in os.walk(folder, onerror=refuse) for name in names]
+    return sorted(path for path in found if path.suffix.lower() in AUDIO)
 
 
 def _trans_lines(folder: Path) -> Iterator[tuple[str, str]]:
     for path in sorted(folder.glob("*.trans.txt")):
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        for line in _read_text(path).split("\n"):
             name, _, text = line.strip().partition(" ")
             if name:
                 yield name, text
+
+
+def _read_text(path: Path) -> str:
+    """A text in UTF-8. Raises AsrlabError naming the first byte that is none: guessing would change the words."""
+    regular_file(path)
+    try:
+        data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        wrong = data[error.start]
+        raise AsrlabError(
+            f"{path}: not UTF-8, byte {error.start} is 0x{wrong:02X}; convert it, if it is Latin-1 with "
+            f"`iconv -f LATIN1 -t UTF-8`"
+        ) from error
+    except OSError as error:
+        raise AsrlabError(f"{path}: cannot be read ({error.strerror}); allow it, or take it out") from error
 
 
 # --- checking ---------------------------------------------------------------------------------------------------------
@@ -207,23 +214,13 @@ def _checked(
 def _wrong_types(fields: Mapping[str, Any]) -> list[str]:
     wrong = [f"no field {name!r}" for name in ("audio", "text") if name not in fields]
     wrong += [f"unknown field {name!r}; the fields are {', '.join(FIELDS)}" for name in fields if name not in FIELDS]
-    for name in ("id", "audio", "text", "speaker", "sha256"):
-        if name in fields and not isinstance(fields[name], str):
-            wrong.append(f"{name} is {fields[name]!r}, not a string")
-        elif name in fields and name != "text" and not fields[name].strip("\0 "):
-            wrong.append(f"{name} is empty")
-    for name, least in (("start", "at least 0"), ("seconds", "more than 0")):
-        value = fields.get(name, 1)
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            wrong.append(f"{name} is {value!r}, not a number")
-        elif not math.isfinite(value) or value < 0 or (name == "seconds" and value == 0):
-            wrong.append(f"{name} is {value!r}; it must be finite and {least}")
+    wrong += wrong_texts(fields, ("id", "audio", "text", "speaker", "sha256"))
+    wrong += wrong_number(fields, "start", "at least 0", zero=True)
+    wrong += wrong_number(fields, "seconds", "more than 0", zero=False)
     for name in ("tags", "notes", "sources"):
-        value = fields.get(name, {})
-        if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
-            wrong.append(f"{name} are {value!r}; they must be an object of strings")
-        elif name == "sources" and SOUND in value:
-            wrong.append(f"sources name {SOUND}, which is what audio names; leave it out")
+        wrong += wrong_object(fields, name)
+    if isinstance(fields.get("sources"), dict) and SOUND in fields["sources"]:
+        wrong.append(f"sources name {SOUND}, which is what audio names; leave it out")
     return wrong
 
 
@@ -244,11 +241,14 @@ def _utterance(row: _Row, normalise_text: bool) -> Utterance:
 def _with_length(utterance: Utterance, fields: Mapping[str, Any], wrong: list[str], verify: bool) -> Utterance:
     """The utterance with its length checked against its file, or taken from it; other modalities last as long."""
     source = utterance.source()
-    missing = [str(s.path) for modality, s in utterance.sources.items() if modality != SOUND and not s.path.is_file()]
-    wrong += [f"sources: {path}: no such file; check the path" for path in missing]
+    for other in (s for modality, s in utterance.sources.items() if modality != SOUND):
+        try:
+            regular_file(other.path)
+        except AsrlabError as error:
+            wrong.append(f"sources: {error}")
     try:
         length, rate = header(source.path)
-    except (AsrlabError, ValueError) as error:  # ValueError: a path with a null byte
+    except AsrlabError as error:
         wrong.append(f"audio: {error}")
         return utterance
     if verify and "sha256" in fields and sha256_file(source.path) != fields["sha256"].lower():

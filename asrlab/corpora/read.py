@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from asrlab.core.errors import AsrlabError
+from asrlab.core.files import regular_file
 from asrlab.corpora.base import SOUND, Source
 from asrlab.signals import audio
 
@@ -40,9 +41,11 @@ def at_rate(frames: np.ndarray, seconds: float | None, rate: float) -> np.ndarra
 
 
 def _frames(file: io.BytesIO | Path, name: str) -> np.ndarray:
+    if isinstance(file, Path):
+        regular_file(file)
     try:
         frames = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, MemoryError, OverflowError, SyntaxError) as error:
         raise AsrlabError(f"{name}: cannot be read as an array of frames ({error}); save it with numpy.save") from error
     if not isinstance(frames, np.ndarray) or frames.ndim < 1 or frames.dtype.kind not in "uif":
         shape = getattr(frames, "shape", "several arrays")
@@ -68,5 +71,11 @@ def member_bytes(path: Path, name: str) -> bytes:
 @lru_cache(maxsize=64)
 def _members(path: Path) -> dict[str, tuple[int, int]]:
     """Where each file of a shard begins and how long it is, in bytes; nothing is extracted."""
-    with tarfile.open(path) as tar:
-        return {member.name: (member.offset_data, member.size) for member in tar if member.isfile()}
+    regular_file(path)
+    found: dict[str, tuple[int, int]] = {}
+    with tarfile.open(path, "r:") as tar:
+        for member in filter(tarfile.TarInfo.isfile, tar):
+            if member.name in found:
+                raise AsrlabError(f"{path}: holds {member.name!r} twice; write the shards again")
+            found[member.name] = (member.offset_data, member.size)
+    return found

@@ -4,7 +4,7 @@ The decoder is anything with `start(memory, lengths) -> state`, `step(state, tok
 `state.select(rows)`, as `asrlab.models.AttentionDecoder`. Token 0 begins and ends every text.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +14,9 @@ from torch import Tensor
 from asrlab.core.compiled import compiled
 from asrlab.core.errors import AsrlabError
 from asrlab.decode.forced import align, timed_words
-from asrlab.decode.hypothesis import Hypothesis, Word, check_log_probs, marks_words, split_words
+from asrlab.decode.hypothesis import WORD_MARK, Hypothesis, Word, check_log_probs, marks_words, split_words
+from asrlab.decode.languages import Languages, merged
+from asrlab.language.automaton import Language
 
 END = 0
 SLACK = 5.0  # nats by which an unfinished text may lag behind the best finished one and still be pursued
@@ -47,52 +49,88 @@ class _Text:
     attention: float  # log-probability by the decoder
     ctc: float  # log-probability, by CTC, of all texts that begin so
     paths: np.ndarray | None  # (T, 2) CTC's forward scores of this beginning, its last frame a token or a blank
+    states: tuple[int, ...]  # of the languages, after the closed words
+    language: float = 0.0  # weighted nats that the closed words earned
+    word: str = ""  # the letters of the word that is not closed yet
 
 
 class AttentionBeam:
     """One-pass joint decoding (Watanabe et al. 2017, "Hybrid CTC/Attention Architecture for End-to-End Speech
     Recognition").
 
-    A text scores  (1 - w) log P_attention + w log P_ctc + length_bonus |tokens|,  with w = 0 where there is no CTC.
+    A text scores  (1 - w) log P_attention + w log P_ctc + length_bonus |tokens| + sum_k weight_k nats_k(words),  with
+    w = 0 where there is no CTC; each language of the last sum scores a word as soon as it is closed.
     """
 
-    def __init__(self, decoder, tokenizer, options: AttentionOptions = AttentionOptions(), frame_seconds: float = 0.04):
+    def __init__(
+        self,
+        decoder,
+        tokenizer,
+        options: AttentionOptions = AttentionOptions(),
+        frame_seconds: float = 0.04,
+        language: Mapping[str, tuple[float, Language]] | None = None,
+    ):
+        """`language`: name -> (weight, language), as for `asrlab.decode.BeamDecoder`.
+
+        Raises AsrlabError for a bad language, or one for tokens that do not mark where words begin.
+        """
         self.decoder, self.tokenizer, self.options, self.frame_seconds = decoder, tokenizer, options, frame_seconds
+        self._tokens = tuple(tokenizer.tokens)
+        self._languages = self._with(language or {})
+
+    def _with(self, language: Mapping[str, tuple[float, Language]]) -> Languages:
+        if language and not marks_words(self._tokens):
+            raise AsrlabError(f"language: no token begins with {WORD_MARK!r} to tell where words end; decode without")
+        return Languages(language)
 
     @torch.inference_mode()
-    def decode(self, memory: Tensor, log_probs: np.ndarray | None = None) -> list[Hypothesis]:
+    def decode(
+        self,
+        memory: Tensor,
+        log_probs: np.ndarray | None = None,
+        extra: Mapping[str, tuple[float, Language]] | None = None,
+    ) -> list[Hypothesis]:
         """Decode one utterance.
 
         Args:
             memory: (T, D) encoded speech, on the decoder's device.
             log_probs: (T, V) of a CTC head over the same frames, for joint decoding.
+            extra: more languages for this utterance.
 
         Returns:
-            At most `options.nbest` hypotheses, best first. Parts: "attention" and, where it was given, "ctc". Word
-            times come from the CTC alignment, or else from where the attention looked.
+            At most `options.nbest` hypotheses, best first. Parts, in nats and not weighted: "attention", "ctc" where it
+            was given, each language by its name. Word times come from the CTC alignment, or else from where the
+            attention looked. If the languages forbid all that was tried, the empty text, with a score of -inf.
 
         Raises:
-            AsrlabError: no frames, or log_probs that do not fit.
+            AsrlabError: no frames, log_probs that do not fit, or a bad language in `extra`.
         """
+        languages = self._languages if not extra else self._with(merged(self._languages.languages, extra))
         if memory.ndim != 2 or not len(memory):
             raise AsrlabError(f"memory {tuple(memory.shape)}: pass the encoded frames of one utterance, (T, D), T >= 1")
         if log_probs is not None:
             log_probs, _ = check_log_probs(log_probs, len(self.tokenizer.tokens))
             log_probs = log_probs.astype(np.float64)
-        finished = self._search(memory, log_probs)
+        finished = self._search(memory, log_probs, languages)
         finished.sort(key=self._score, reverse=True)
-        return [self._hypothesis(text, memory, log_probs) for text in finished[: self.options.nbest]]
+        allowed = [text for text in finished if text.language > -np.inf] or [t for t in finished if not t.tokens]
+        return [self._hypothesis(text, memory, log_probs, languages) for text in allowed[: self.options.nbest]]
 
-    def _search(self, memory: Tensor, log_probs: np.ndarray | None) -> list[_Text]:
+    def _search(self, memory: Tensor, log_probs: np.ndarray | None, languages: Languages) -> list[_Text]:
         state = self.decoder.start(memory[None], torch.tensor([len(memory)], device=memory.device))
-        active = [_Text((), 0.0, 0.0, None if log_probs is None else _empty_paths(log_probs))]
+        active = [_Text((), 0.0, 0.0, None if log_probs is None else _empty_paths(log_probs), languages.start())]
         finished: list[_Text] = []
         for _ in range(max(1, int(self.options.tokens_per_frame * len(memory)))):
             last = torch.tensor([text.tokens[-1] if text.tokens else END for text in active], device=memory.device)
             step, state = self.decoder.step(state, last)
             step = step.double().cpu().numpy()
-            finished += [self._finish(text, row[END]) for text, row in zip(active, step, strict=True)]
-            grown = [(i, t) for i, text in enumerate(active) for t in self._grow(text, step[i], log_probs)]
+            finished += [self._finish(text, row[END], languages) for text, row in zip(active, step, strict=True)]
+            grown = [
+                (i, read)
+                for i, text in enumerate(active)
+                for t in self._grow(text, step[i], log_probs)
+                if (read := self._read(t, languages)).language > -np.inf
+            ]
             grown.sort(key=lambda pair: self._score(pair[1]), reverse=True)
             best = max(map(self._score, finished))
             grown = [pair for pair in grown[: self.options.beam] if self._score(pair[1]) > best - SLACK]
@@ -105,28 +143,58 @@ class AttentionBeam:
     def _score(self, text: _Text) -> float:
         weight = 0.0 if text.paths is None else self.options.ctc_weight
         acoustic = (1 - weight) * text.attention + (weight * text.ctc if weight else 0.0)
-        return acoustic + self.options.length_bonus * len(text.tokens)
+        return acoustic + self.options.length_bonus * len(text.tokens) + text.language
 
-    def _finish(self, text: _Text, end: float) -> _Text:
+    def _finish(self, text: _Text, end: float, languages: Languages) -> _Text:
         ctc = text.ctc if text.paths is None else float(np.logaddexp(*text.paths[-1]))
-        return replace(text, attention=text.attention + float(end), ctc=ctc)
+        text = self._close(text, languages)
+        language = text.language + languages.finish(text.states)
+        return replace(text, attention=text.attention + float(end), ctc=ctc, language=language)
+
+    def _read(self, text: _Text, languages: Languages) -> _Text:
+        """The text whose last token is new: its letters go on with a word, or close one and begin the next."""
+        if not languages:
+            return text
+        letters = self._tokens[text.tokens[-1]]
+        if letters.startswith(WORD_MARK):
+            text = self._close(text, languages)
+        return replace(text, word=text.word + letters.replace(WORD_MARK, ""))
+
+    @staticmethod
+    def _close(text: _Text, languages: Languages) -> _Text:
+        if not text.word:
+            return text
+        nats, states = languages.step(text.states, text.word)
+        return replace(text, language=text.language + nats, states=states, word="")
 
     def _grow(self, text: _Text, step: np.ndarray, log_probs: np.ndarray | None) -> list[_Text]:
         """The text with one more token, for the tokens that the decoder finds likeliest."""
         tokens = 1 + np.argsort(-step[1:], kind="stable")[: 2 * self.options.beam]
         if log_probs is None:
-            return [_Text((*text.tokens, int(v)), text.attention + float(step[v]), 0.0, None) for v in tokens]
+            return [
+                replace(text, tokens=(*text.tokens, int(v)), attention=text.attention + float(step[v])) for v in tokens
+            ]
         last = text.tokens[-1] if text.tokens else -1
         scores, paths = _extend(log_probs, text.paths, last, tokens)
         return [
-            _Text((*text.tokens, int(v)), text.attention + float(step[v]), float(scores[k]), paths[k])
+            replace(
+                text,
+                tokens=(*text.tokens, int(v)),
+                attention=text.attention + float(step[v]),
+                ctc=float(scores[k]),
+                paths=paths[k],
+            )
             for k, v in enumerate(tokens)
             if scores[k] > -np.inf
         ]
 
-    def _hypothesis(self, text: _Text, memory: Tensor, log_probs: np.ndarray | None) -> Hypothesis:
+    def _hypothesis(
+        self, text: _Text, memory: Tensor, log_probs: np.ndarray | None, languages: Languages
+    ) -> Hypothesis:
+        spans = split_words([self._tokens[v] for v in text.tokens], marks_words(self._tokens))
+        nats = languages.score([word for word, _, _ in spans])
         parts = {"attention": text.attention} | ({} if log_probs is None else {"ctc": text.ctc})
-        spans = split_words([self.tokenizer.tokens[v] for v in text.tokens], marks_words(self.tokenizer.tokens))
+        parts |= dict(zip(languages.names, nats, strict=True))
         if not spans:
             words: tuple[Word, ...] = ()
         elif log_probs is not None and text.ctc > -np.inf:

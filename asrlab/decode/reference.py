@@ -8,7 +8,7 @@ that read as the prefix:
     spoken  of the paths whose last frame is the prefix' last token
 
 They differ in what may come next: the last token once more *repeats* it after `spoken`, and begins a second one after
-`blank`.  What language model, word bonus and look-ahead add depends on the prefix only and is added for the ranking.
+`blank`.  What languages, word bonus and look-ahead add depends on the prefix only and is added for the ranking.
 """
 
 import math
@@ -21,7 +21,8 @@ import numpy as np
 
 from asrlab.decode.beam import LOWEST_AHEAD, BeamOptions, widened
 from asrlab.decode.hypothesis import WORD_MARK, Hypothesis
-from asrlab.language.ngram import UNKNOWN_ID, NGram
+from asrlab.decode.languages import weighted
+from asrlab.language.automaton import OTHER, Language, plain_finish, plain_step
 
 IMPOSSIBLE = -math.inf
 
@@ -41,17 +42,18 @@ class ReferenceDecoder:
         self,
         tokenizer,
         options: BeamOptions = BeamOptions(),  # noqa: B008 - frozen
-        lm: NGram | None = None,
+        language: Mapping[str, tuple[float, Language]] | None = None,
         lexicon: Mapping[str, Iterable[Sequence[int]]] | None = None,
     ):
-        self.tokens, self.options, self.lm = tokenizer.tokens, options, lm
+        self.tokens, self.options, self.languages = tokenizer.tokens, options, dict(language or {})
+        self.vocabularies = [known.labels for _, known in self.languages.values() if known.whole_vocabulary]
         self.words_of: dict[tuple[int, ...], list[str]] | None = None
         if lexicon is not None:
             self.words_of = defaultdict(list)
             for word, spellings in lexicon.items():
                 for spelling in {tuple(s) for s in spellings}:
                     self.words_of[spelling].append(word)
-        self.language = cache(self._language)
+        self.earned = cache(self._earned)
         self.ahead = cache(self._ahead)
 
     def decode(self, log_probs: np.ndarray) -> list[Hypothesis]:
@@ -71,7 +73,9 @@ class ReferenceDecoder:
         if frame[0] >= math.log(options.blank_threshold):
             return {p: (np.logaddexp(blank, spoken) + frame[0], IMPOSSIBLE) for p, (blank, spoken) in beam.items()}
         tokens = [v for v in range(1, len(frame)) if frame[v] >= frame.max() - options.token_threshold]
-        tokens = sorted(tokens, key=lambda v: -frame[v])[: options.max_tokens]
+        free = self.words_of is None and not self.languages and options.word_bonus == 0
+        most = min(options.max_tokens, options.beam + 1) if free else options.max_tokens  # see `BeamDecoder.decode`
+        tokens = sorted(tokens, key=lambda v: -frame[v])[:most]
         new_blank, new_spoken = defaultdict(lambda: IMPOSSIBLE), defaultdict(lambda: IMPOSSIBLE)
         for prefix, (blank, spoken) in beam.items():
             new_blank[prefix] = np.logaddexp(blank, spoken) + frame[0]
@@ -111,37 +115,47 @@ class ReferenceDecoder:
     def _begins_word(self, spelled: tuple[int, ...]) -> bool:
         return any(spelling[: len(spelled)] == spelled for spelling in self.words_of)
 
-    def _language(self, words: tuple[str, ...]) -> tuple[float, int]:
-        """Log-probability (nats) of words without the sentence's end, and the state after them."""
+    def _earned(self, name: str, words: tuple[str, ...]) -> tuple[float, int]:
+        """Nats that a language gives to words, without the sentence's end, and its state after them."""
+        a, labels = self.languages[name][1].automaton, self.languages[name][1].labels
         if not words:
-            return 0.0, self.lm.start()
-        before, state = self.language(words[:-1])
-        logp, state = self.lm.score(state, words[-1])
-        return before + logp, state
+            return 0.0, int(a.start[0])
+        before, state = self.earned(name, words[:-1])
+        nats, state = plain_step(a, state, labels.get(words[-1], OTHER))
+        return before + nats, state
 
     def _unknown(self, words: Iterable[str]) -> int:
-        return 0 if self.lm is None else sum(word not in self.lm for word in words)
+        if not self.vocabularies:
+            return 0
+        return sum(not any(word in vocabulary for vocabulary in self.vocabularies) for word in words)
 
     def _gain(self, closed: tuple[tuple[str, int], ...]) -> float:
         """What closed words add to a score."""
         o, words = self.options, tuple(word for word, _ in closed)
         gain = o.word_bonus * len(words) - o.unknown_penalty * self._unknown(words)
-        return gain + o.lm_weight * self.language(words)[0] if self.lm is not None and o.lm_weight > 0 else gain
+        return gain + sum(weighted(weight, self.earned(name, words)[0]) for name, (weight, _) in self.languages.items())
 
     def _ahead(self, spelled: tuple[int, ...] | str) -> float:
-        """Look-ahead: the best unigram score of any word that begins so, to be replaced by its own score on closing."""
-        o, lm = self.options, self.lm
-        if lm is None or not spelled:
+        """Look-ahead: the most that any word which begins so is worth, to be replaced by what it earns on closing."""
+        if not spelled:
             return 0.0
-        unigram = lm.arrays.logp
         if self.words_of is None:
-            known = [i for i in range(3, len(lm.words)) if lm.words[i].startswith(spelled)]
-            unknown = o.lm_weight * unigram[UNKNOWN_ID] - o.unknown_penalty
+            begun = {w for _, known in self.languages.values() for w in known.labels if w.startswith(spelled)}
+            begun.add(" ")  # and any word that no language knows
         else:
-            begun = [words for spelling, words in self.words_of.items() if spelling[: len(spelled)] == spelled]
-            known = [lm.word_id(word) for words in begun for word in words]
-            unknown = LOWEST_AHEAD
-        return max(LOWEST_AHEAD, unknown, max((o.lm_weight * unigram[i] for i in known), default=IMPOSSIBLE))
+            begun = {w for spelling, of in self.words_of.items() if spelling[: len(spelled)] == spelled for w in of}
+        return max(LOWEST_AHEAD, max(map(self._worth, begun)))
+
+    def _worth(self, word: str) -> float:
+        """What a word adds in the languages' states 0; where one forbids it, with the best of its arcs there."""
+        total = -self.options.unknown_penalty * self._unknown([word])
+        for weight, language in self.languages.values():
+            a, label = language.automaton, language.labels.get(word, OTHER)
+            nats = plain_step(a, 0, label)[0]
+            if nats == IMPOSSIBLE:
+                nats = max(a.weight[a.label == label].tolist(), default=IMPOSSIBLE)
+            total += weighted(weight, nats)
+        return total
 
     def _finals(self, beam) -> list[Hypothesis]:
         found = []
@@ -153,16 +167,18 @@ class ReferenceDecoder:
             for word in last:
                 (closed,) = self._close(prefix, word)
                 found.append(self._hypothesis(prefix.tokens, closed, float(np.logaddexp(blank, spoken))))
+        found = [h for h in found if h.score > IMPOSSIBLE]
         found.sort(key=lambda h: -h.score)
         first = {h.text: h for h in reversed(found)}
         return sorted(first.values(), key=lambda h: -h.score)[: self.options.nbest]
 
     def _hypothesis(self, tokens, closed, ctc: float) -> Hypothesis:
         words = tuple(word for word, _ in closed)
-        score, parts = ctc + self._gain(closed), {"ctc": ctc, "words": len(words)}
-        if self.lm is not None:
-            logp, state = self.language(words)
-            end = self.lm.finish(state)
-            score += self.options.lm_weight * end if self.options.lm_weight > 0 else 0.0
-            parts |= {"lm": logp + end, "unknown": self._unknown(words)}
+        score, parts = ctc + self._gain(closed), {"ctc": ctc}
+        for name, (weight, language) in self.languages.items():
+            nats, state = self.earned(name, words)
+            end = plain_finish(language.automaton, state)
+            score += weighted(weight, end)
+            parts[name] = nats + end
+        parts |= {"words": len(words)} | ({"unknown": self._unknown(words)} if self.vocabularies else {})
         return Hypothesis(" ".join(words), tokens, score, parts)

@@ -1,10 +1,10 @@
 """The compiled core of `BeamDecoder`: prefix beam search over a tree of prefixes.
 
 A prefix is a node: its parent, its last token, the word that closed before that token (if any), its place in the trie
-of the word being spelled, and the language model's state after the closed words.  A node is made only for a prefix that
-survives a frame, and freed when nothing in the beam needs it.  Scores are products of probabilities, rescaled now and
-then, so that the inner loop needs no logarithm; the language model's share (with its look-ahead) is a factor on the
-edge from parent to child.  `reference.py` says the same in a page of plain Python.
+of the word being spelled, and for each of K languages the state of its automaton after the closed words.  A node is
+made only for a prefix that survives a frame, and freed when nothing in the beam needs it.  Scores are products of
+probabilities, rescaled now and then, so that the inner loop needs no logarithm; the languages' share (with its
+look-ahead) is a factor on the edge from parent to child.  `reference.py` says the same in a page of plain Python.
 
 All integers here are int64: a function is compiled once for each combination of types that it is called with.
 """
@@ -13,13 +13,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asrlab.core.compiled import compiled, compiled_inner
-from asrlab.decode.frames import keep_best
-from asrlab.decode.words import OUTSIDE, ROOT, child_of, walk
-from asrlab.language.ngram import END_ID, UNKNOWN_ID, score_word
+from asrlab.core.compiled import compiled, compiled_inline, compiled_inner
+from asrlab.decode.frames import Frames, keep_best
+from asrlab.decode.words import OUTSIDE, ROOT, WordTrie, child_of, walk
+from asrlab.language import automaton
 
-# Columns of the two tables that hold the nodes; BEAM is a node's position in the beam, or NONE, or FREE.
-PARENT, TOKEN, WORD, PLACE, STATE, CHILD, SIBLING, BEAM = range(8)
+# Columns of the two tables that hold the nodes.  BEAM is a node's position in the beam, or NONE, or FREE; STATE is the
+# first of K columns, the state of each automaton.
+PARENT, TOKEN, WORD, PLACE, CHILD, SIBLING, BEAM, STATE = range(8)
 FACTOR, CLOSE = range(2)
 NONE, FREE = -1, -2  # NONE: no word, no node; as a candidate's token: the prefix itself stays
 SOURCE, NEXT, CLOSED, THERE = range(4)  # columns of the candidates' table
@@ -27,14 +28,26 @@ TOKENS, OPEN, LEXICON = range(3)  # what a search knows of words: nothing, their
 RESCALE_BELOW = 1e-60
 
 
-class Weights(NamedTuple):
-    """How much words count."""
+class Gains(NamedTuple):
+    """What words add to a score.  Rows are the trie's entries or nodes; the last row is of a word outside the trie."""
 
-    lm: float
-    known: float  # nats added for each word
-    unknown: float  # nats added for each word that the LM does not know
-    ahead: np.ndarray  # (N + 1,) weighted look-ahead of each trie node, nats; last: of an unknown word
-    exp_ahead: np.ndarray  # its exponential
+    weight: np.ndarray  # (K,) of each language
+    label: np.ndarray  # (W + 1, K) int64, the entry's word in each automaton
+    bonus: np.ndarray  # (W + 1,) nats, whatever the words before
+    ahead: np.ndarray  # (N + 1,) nats, look-ahead: added while the word is being spelled, and taken back on closing it
+    exp_ahead: np.ndarray  # (N + 1,) its exponential
+    most_ahead: np.ndarray  # (N + 1,) the largest exponential that one more token can lead to from here
+
+
+class Task(NamedTuple):
+    """What a search is to do, the same in every frame."""
+
+    trie: WordTrie
+    languages: automaton.Automaton  # K automata in one table
+    gains: Gains
+    mode: int  # TOKENS, OPEN or LEXICON
+    beam: int  # prefixes kept after each frame
+    beam_threshold: float  # nats below the best at which they are dropped
 
 
 class Beam(NamedTuple):
@@ -60,15 +73,55 @@ class Scratch(NamedTuple):
     mark: np.ndarray  # (V,) tokens that lead from a prefix to another in the beam
 
 
-@compiled_inner
-def _close(trie, lm, weights, entry, state):
-    """Close word `entry` of the trie (OUTSIDE: an unknown word): what it adds in nats, and the next LM state."""
-    lm_word = UNKNOWN_ID if entry == OUTSIDE else int(trie.lm_word[entry])
-    logp, after = score_word(lm, state, lm_word)
-    gain = weights.unknown if lm_word == UNKNOWN_ID else weights.known
-    if weights.lm > 0.0:
-        gain += weights.lm * logp
-    return gain, after
+class Workshop(NamedTuple):
+    """What all frames share: the task, the frames, the nodes' tables and room to work in."""
+
+    task: Task
+    frames: Frames
+    ints: np.ndarray  # (rows, 7 + K)
+    reals: np.ndarray  # (rows, 2)
+    scratch: Scratch
+    keep_above: float  # share of the best score below which a prefix is dropped
+
+
+class Step(NamedTuple):
+    """A frame's work."""
+
+    task: Task
+    tokens: np.ndarray  # that are tried, most probable first
+    probs: np.ndarray
+    ints: np.ndarray
+    reals: np.ndarray
+    now: Beam  # before the frame
+    active: int  # prefixes in it
+    scratch: Scratch
+    keep_above: float
+
+
+class Prefix(NamedTuple):
+    """A prefix of the beam that is about to get one more token."""
+
+    at: int  # its position in the beam
+    node: int
+    place: int  # in the trie
+    last: int  # its last token
+    base: float  # its probability
+    repeat: float  # and that of its paths that end in blank, after which the last token may come again
+    stamp: int  # a token marked with it leads to a prefix that is in the beam already
+
+
+@compiled_inline
+def _gain(task, ints, node, entry):
+    """What closing word `entry` (OUTSIDE: one that no language knows) at a node adds, in nats."""
+    gains = task.gains
+    total = gains.bonus[entry]
+    for k in range(len(gains.weight)):
+        if gains.weight[k] != 0.0:
+            nats, _ = automaton.step(task.languages, ints[node, STATE + k], gains.label[entry, k])
+            if nats == -np.inf:
+                return nats  # forbidden, whatever the weight
+            total += gains.weight[k] * nats
+    return total
 
 
 @compiled_inner
@@ -79,14 +132,14 @@ def _word_at(trie, place):
     return trie.word_first[place]
 
 
-@compiled_inner
-def _close_factor(trie, lm, weights, ints, reals, node, entry):
+@compiled_inline
+def _close_factor(task, ints, reals, node, entry):
     """Factor on closing a word at a node, where it takes back the look-ahead; kept on the node for its first word."""
     place = ints[node, PLACE]
-    first = entry == OUTSIDE or entry == trie.word_first[place]
+    first = entry == OUTSIDE or entry == task.trie.word_first[place]
     if first and reals[node, CLOSE] >= 0.0:
         return reals[node, CLOSE]
-    factor = np.exp(_close(trie, lm, weights, entry, ints[node, STATE])[0] - weights.ahead[place])
+    factor = np.exp(_gain(task, ints, node, entry) - task.gains.ahead[place])
     if first:
         reals[node, CLOSE] = factor
     return factor
@@ -121,88 +174,91 @@ def _prune(s, count, beam, keep_above):
     return max(top * keep_above, least)
 
 
-@compiled_inner
-def _extend_tokens(s, count, cut, i, base, repeat, last, tokens, probs, stamp):
-    """Candidates from the prefix at position i where words do not matter.
-
-    `base` is the prefix' probability, `repeat` that of its paths that end in blank, `last` its last token; a token
-    whose mark is `stamp` leads to a prefix that is in the beam already.  A score up to `cut` cannot survive.
-    """
-    for k in range(len(tokens)):
-        if base * probs[k] <= cut:
+@compiled_inline
+def _extend_tokens(step, prefix, count, cut):
+    """Candidates from a prefix where words do not matter; a score up to `cut` cannot survive."""
+    s = step.scratch
+    for k in range(len(step.tokens)):
+        if prefix.base * step.probs[k] <= cut:
             break
-        token = tokens[k]
-        score = probs[k] * (repeat if token == last else base)
-        if score > cut and s.mark[token] != stamp:
-            count = _push(s, count, score, i, token, NONE, ROOT, 1.0)
+        token = step.tokens[k]
+        score = step.probs[k] * (prefix.repeat if token == prefix.last else prefix.base)
+        if score > cut and s.mark[token] != prefix.stamp:
+            count = _push(s, count, score, prefix.at, token, NONE, ROOT, 1.0)
     return count
 
 
-@compiled_inner
-def _extend_open(s, count, cut, i, base, repeat, last, tokens, probs, stamp, trie, weights, place, close):
-    """Candidates from one prefix in an open vocabulary: letters go on or leave the trie, a word mark closes."""
-    bound, here = base * max(1.0, close), 1.0 / weights.exp_ahead[place]
-    for k in range(len(tokens)):
-        if bound * probs[k] <= cut:
+@compiled_inline
+def _extend_open(step, prefix, count, cut, close):
+    """Candidates from a prefix in an open vocabulary: letters go on or leave the trie, a word mark closes."""
+    s, trie, gains = step.scratch, step.task.trie, step.task.gains
+    here = 1.0 / gains.exp_ahead[prefix.place]
+    bound = prefix.base * max(here * gains.most_ahead[prefix.place], close * gains.most_ahead[ROOT])
+    for k in range(len(step.tokens)):
+        if bound * step.probs[k] <= cut:
             break
-        token = tokens[k]
-        before, factor = place, here
+        token = step.tokens[k]
+        before, factor = prefix.place, here
         if trie.starts[token]:
             before, factor = ROOT, close
-        score = probs[k] * (repeat if token == last else base) * factor
-        if score * weights.exp_ahead[before] <= cut or s.mark[token] == stamp:
+        score = step.probs[k] * (prefix.repeat if token == prefix.last else prefix.base) * factor
+        if score * gains.most_ahead[before] <= cut or s.mark[token] == prefix.stamp:
             continue
         after = walk(trie, before, token)
-        factor *= weights.exp_ahead[after]
-        score *= weights.exp_ahead[after]
+        factor *= gains.exp_ahead[after]
+        score *= gains.exp_ahead[after]
         if score > cut:
-            count = _push(s, count, score, i, token, NONE, after, factor)
+            count = _push(s, count, score, prefix.at, token, NONE, after, factor)
     return count
 
 
-@compiled_inner
-def _extend_lexicon(s, count, cut, i, base, repeat, last, tokens, probs, stamp, trie, weights, place, close, entry,
-                    ints, node):
-    """Candidates from one prefix with a lexicon: on from `place` in the trie, which is the root if a word closed."""
+@compiled_inline
+def _extend_lexicon(step, prefix, count, cut, place, close, entry):
+    """Candidates from a prefix with a lexicon: on from `place` in the trie, which is the root if a word closed."""
+    s, trie, gains, ints = step.scratch, step.task.trie, step.task.gains, step.ints
     arc, end = trie.first[place], trie.first[place + 1]
-    by_arc = end - arc < len(tokens)
-    back = close / weights.exp_ahead[place]
-    for k in range(end - arc if by_arc else len(tokens)):
+    by_arc = end - arc < len(step.tokens)
+    back = close / gains.exp_ahead[place]
+    bound = prefix.base * back * gains.most_ahead[place]
+    for k in range(end - arc if by_arc else len(step.tokens)):
         if by_arc:
-            token, after = trie.symbol[arc + k], trie.child[arc + k]
+            token, after = trie.symbol[arc + k], arc + k + 1
             chance = s.prob[token]
         else:
-            token, chance = tokens[k], probs[k]
-            if base * chance * close <= cut:
+            token, chance = step.tokens[k], step.probs[k]
+            if bound * chance <= cut:
                 break
             after = child_of(trie, place, token)
             if after == OUTSIDE:
                 continue
-        factor = back * weights.exp_ahead[after]
-        score = chance * (repeat if token == last else base) * factor
+        factor = back * gains.exp_ahead[after]
+        score = chance * (prefix.repeat if token == prefix.last else prefix.base) * factor
         if score <= cut:
             continue
-        if s.mark[token] == stamp:
-            there = _find(ints, node, token, entry)
+        if s.mark[token] == prefix.stamp:
+            there = _find(ints, prefix.node, token, entry)
             if there >= 0 and ints[there, BEAM] >= 0:
                 continue
-        count = _push(s, count, score, i, token, entry, after, factor)
+        count = _push(s, count, score, prefix.at, token, entry, after, factor)
     return count
 
 
-@compiled_inner
-def _make(ints, reals, node, trie, lm, weights, mode, parent, token, entry, place, factor):
+@compiled_inline
+def _make(task, ints, reals, node, parent, token, entry, place, factor):
     """A new node, first among its parent's children."""
-    before, state = ints[parent, PLACE], ints[parent, STATE]
-    if mode == OPEN and trie.starts[token] and before != ROOT:
-        state = _close(trie, lm, weights, _word_at(trie, before), state)[1]
-    elif entry != NONE:
-        state = _close(trie, lm, weights, entry, state)[1]
+    before = ints[parent, PLACE]
+    closes = entry != NONE
+    if task.mode == OPEN and task.trie.starts[token] and before != ROOT:
+        closes, entry = True, _word_at(task.trie, before)
+    for k in range(len(task.gains.weight)):
+        state = ints[parent, STATE + k]
+        if closes:
+            _, state = automaton.step(task.languages, state, task.gains.label[entry, k])
+        ints[node, STATE + k] = state
     ints[node, PARENT] = parent
     ints[node, TOKEN] = token
-    ints[node, WORD] = entry
+    ints[node, WORD] = entry if task.mode == LEXICON else NONE
     ints[node, PLACE] = place
-    ints[node, STATE] = state
     ints[node, CHILD] = NONE
     ints[node, SIBLING] = ints[parent, CHILD]
     ints[parent, CHILD] = node
@@ -231,15 +287,16 @@ def _release(ints, node, free):
     return free
 
 
-@compiled_inner
-def _stay(now, active, s, ints, reals, tokens, probs, p_blank, keep_above, beam):
+@compiled_inline
+def _stay(step, p_blank):
     """Prefixes that stay: by blank, by their last token again, or reached from their parent.  Their number, the cut."""
-    for k in range(len(tokens)):
-        s.prob[tokens[k]] = probs[k]
-    for i in range(active):
+    now, s, ints = step.now, step.scratch, step.ints
+    for k in range(len(step.tokens)):
+        s.prob[step.tokens[k]] = step.probs[k]
+    for i in range(step.active):
         s.child[i] = NONE
     count, top, least = 0, 0.0, np.inf
-    for i in range(active):
+    for i in range(step.active):
         node = now.node[i]
         token, parent = ints[node, TOKEN], ints[node, PARENT]
         s.blank[i] = (now.blank[i] + now.spoken[i]) * p_blank
@@ -249,66 +306,67 @@ def _stay(now, active, s, ints, reals, tokens, probs, p_blank, keep_above, beam)
             s.sibling[i] = s.child[j]
             s.child[j] = i
             mass = now.blank[j] if token == ints[parent, TOKEN] else now.blank[j] + now.spoken[j]
-            s.spoken[i] += mass * s.prob[token] * reals[node, FACTOR]
+            s.spoken[i] += mass * s.prob[token] * step.reals[node, FACTOR]
         score = s.blank[i] + s.spoken[i]
         count = _push(s, count, score, i, NONE, NONE, ROOT, 1.0)
         top, least = max(top, score), min(least, score)
-    return count, max(top * keep_above, least) if active == beam else top * keep_above
+    cut = top * step.keep_above
+    return count, max(cut, least) if step.active == step.task.beam else cut
 
 
-@compiled_inner
-def _extend(now, active, s, count, cut, stamp, ints, reals, tokens, probs, trie, lm, weights, mode, beam, keep_above):
+@compiled_inline
+def _extend(step, count, cut, stamp):
     """Children of the beam's prefixes that are not in the beam: at most `beam` candidates are left, the best."""
+    task, now, s, ints = step.task, step.now, step.scratch, step.ints
+    trie, beam = task.trie, task.beam
     enough = len(s.value) - len(s.prob)  # an extension adds at most V
     any_start = False
-    for k in range(len(tokens)):
-        any_start |= trie.starts[tokens[k]]
-    for i in range(active):
+    for k in range(len(step.tokens)):
+        any_start |= trie.starts[step.tokens[k]]
+    for i in range(step.active):
         if count > enough:
-            count, cut = beam, _prune(s, count, beam, keep_above)
-        node = now.node[i]
-        place, base, repeat, last = ints[node, PLACE], now.blank[i] + now.spoken[i], now.blank[i], ints[node, TOKEN]
-        stamp += 1
+            count, cut = beam, _prune(s, count, beam, step.keep_above)
+        node, stamp = now.node[i], stamp + 1
+        place, base = ints[node, PLACE], now.blank[i] + now.spoken[i]
+        prefix = Prefix(i, node, place, ints[node, TOKEN], base, now.blank[i], stamp)
         k = s.child[i]
         while k >= 0:
             s.mark[ints[now.node[k], TOKEN]] = stamp
             k = s.sibling[k]
-        if mode == TOKENS:
-            count = _extend_tokens(s, count, cut, i, base, repeat, last, tokens, probs, stamp)
-        elif mode == OPEN:
+        if task.mode == TOKENS:
+            count = _extend_tokens(step, prefix, count, cut)
+        elif task.mode == OPEN:
             close = 1.0
             if any_start and place != ROOT:
-                close = _close_factor(trie, lm, weights, ints, reals, node, _word_at(trie, place))
-            count = _extend_open(s, count, cut, i, base, repeat, last, tokens, probs, stamp, trie, weights, place,
-                                 close)
+                close = _close_factor(task, ints, step.reals, node, _word_at(trie, place))
+            count = _extend_open(step, prefix, count, cut, close)
         else:
-            for k in range(trie.word_first[place] - 1, trie.word_first[place + 1]):
-                entry, close = NONE, 1.0  # first on within the word, then for each word that ends here on from the root
-                if k >= trie.word_first[place]:
-                    entry, close = k, _close_factor(trie, lm, weights, ints, reals, node, k)
-                    if count > enough:
-                        count, cut = beam, _prune(s, count, beam, keep_above)
-                count = _extend_lexicon(s, count, cut, i, base, repeat, last, tokens, probs, stamp, trie, weights,
-                                        place if entry == NONE else ROOT, close, entry, ints, node)
-    for k in range(len(tokens)):
-        s.prob[tokens[k]] = 0.0
+            count = _extend_lexicon(step, prefix, count, cut, place, 1.0, NONE)  # on within the word
+            for entry in range(trie.word_first[place], trie.word_first[place + 1]):  # or from the root, if one ends
+                if count > enough:
+                    count, cut = beam, _prune(s, count, beam, step.keep_above)
+                close = _close_factor(task, ints, step.reals, node, entry)
+                count = _extend_lexicon(step, prefix, count, cut, ROOT, close, entry)
+    for k in range(len(step.tokens)):
+        s.prob[step.tokens[k]] = 0.0
     if count > beam:
-        _prune(s, count, beam, keep_above)
+        _prune(s, count, beam, step.keep_above)
         count = beam
     return count, stamp
 
 
-@compiled_inner
-def _settle(now, active, after, s, count, ints, reals, used, free, trie, lm, weights, mode, keep_above):
-    """The candidates become the beam.
+@compiled_inline
+def _settle(step, after, count, used, free):
+    """The candidates become the beam `after`.
 
     Returns its size, rows of the tables used so far, the free list, and the best score if all were divided by it.
     """
+    now, s, ints = step.now, step.scratch, step.ints
     top = 0.0
     for k in range(count):
         top = max(top, s.value[k])
-    cut, by = top * keep_above, top if 0.0 < top < RESCALE_BELOW else 1.0
-    for i in range(active):
+    cut, by = top * step.keep_above, top if 0.0 < top < RESCALE_BELOW else 1.0
+    for i in range(step.active):
         ints[now.node[i], BEAM] = NONE
     kept = 0
     for k in range(count):
@@ -329,51 +387,80 @@ def _settle(now, active, after, s, count, ints, reals, used, free, trie, lm, wei
                 else:
                     node = used
                     used += 1
-                _make(ints, reals, node, trie, lm, weights, mode, parent, token, word, s.row[c, THERE], s.factor[c])
+                _make(step.task, ints, step.reals, node, parent, token, word, s.row[c, THERE], s.factor[c])
             after.blank[kept] = 0.0
             after.spoken[kept] = s.value[k] / by
         after.node[kept] = node
         ints[node, BEAM] = kept
         kept += 1
-    for i in range(active):
+    for i in range(step.active):
         free = _release(ints, now.node[i], free)
     return kept, used, free, by
 
 
+@compiled_inline
+def _advance(shop, f, now, active, after, used, free, stamp):
+    """The beam `after` frame f from the beam `now`: its size, and what `_settle` and the next frame need."""
+    low, end = shop.frames.first[f], shop.frames.first[f + 1]
+    tokens, probs = shop.frames.token[low:end], shop.frames.prob[low:end]
+    step = Step(shop.task, tokens, probs, shop.ints, shop.reals, now, active, shop.scratch, shop.keep_above)
+    count, cut = _stay(step, shop.frames.blank[f])
+    count, stamp = _extend(step, count, cut, stamp)
+    active, used, free, by = _settle(step, after, count, used, free)
+    return active, used, free, stamp, by
+
+
 @compiled_inner
-def _ends(trie, mode, place):
+def _ends(task, place):
     """The words that may end at a place, as a range of word entries; one entry of NONE where none needs to."""
-    if mode == TOKENS or place == ROOT:
+    if task.mode == TOKENS or place == ROOT:
         return NONE, NONE + 1
-    if mode == LEXICON:
-        return trie.word_first[place], trie.word_first[place + 1]
-    entry = _word_at(trie, place)
+    if task.mode == LEXICON:
+        return task.trie.word_first[place], task.trie.word_first[place + 1]
+    entry = _word_at(task.trie, place)
     return entry, entry + 1
 
 
+@compiled_inner
+def _end_gain(task, ints, node, entry, closes):
+    """What the end of the sentence adds at a node, in nats, with its last word if that closes too."""
+    gains = task.gains
+    total = _gain(task, ints, node, entry) - gains.ahead[ints[node, PLACE]] if closes else 0.0
+    for k in range(len(gains.weight)):
+        if gains.weight[k] != 0.0:
+            state = ints[node, STATE + k]
+            if closes:
+                _, state = automaton.step(task.languages, state, gains.label[entry, k])
+            nats = automaton.finish(task.languages, state)
+            if nats == -np.inf:
+                return nats
+            total += gains.weight[k] * nats
+    return total
+
+
 @compiled
-def _finish(trie, lm, weights, mode, ints, now, active, scale):
-    """Close the last word of every prefix in the beam, and the sentence: prefixes, word entries closed, scores."""
+def _finish(task, ints, now, active, scale):
+    """Close the last word of every prefix in the beam, and the sentence: prefixes, word entries closed, scores.
+
+    What a language forbids is not among them.
+    """
     count = 0
     for i in range(active):
-        low, high = _ends(trie, mode, ints[now.node[i], PLACE])
+        low, high = _ends(task, ints[now.node[i], PLACE])
         count += high - low
     nodes, words, scores = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count)
     count = 0
     for i in range(active):
         node = now.node[i]
         place = ints[node, PLACE]
-        low, high = _ends(trie, mode, place)
+        low, high = _ends(task, place)
         for entry in range(low, high):
-            score, state = np.log(now.blank[i] + now.spoken[i]) + scale, ints[node, STATE]
-            if place != ROOT:
-                gain, state = _close(trie, lm, weights, entry, state)
-                score += gain - weights.ahead[place]
-            if weights.lm > 0.0:
-                score += weights.lm * score_word(lm, state, END_ID)[0]
-            nodes[count], words[count], scores[count] = node, entry, score
-            count += 1
-    return nodes, words, scores
+            gain = _end_gain(task, ints, node, entry, place != ROOT)
+            if gain > -np.inf:
+                nodes[count], words[count] = node, entry
+                scores[count] = np.log(now.blank[i] + now.spoken[i]) + scale + gain
+                count += 1
+    return nodes[:count], words[:count], scores[:count]
 
 
 @compiled
@@ -382,9 +469,10 @@ def _grow(ints, reals):
 
     Copied in loops, since assigning slices takes seconds to compile.
     """
-    more_ints, more_reals = np.empty((2 * len(ints), 8), np.int64), np.empty((2 * len(reals), 2))
+    columns = ints.shape[1]
+    more_ints, more_reals = np.empty((2 * len(ints), columns), np.int64), np.empty((2 * len(reals), 2))
     for node in range(len(ints)):
-        for column in range(8):
+        for column in range(columns):
             more_ints[node, column] = ints[node, column]
         for column in range(2):
             more_reals[node, column] = reals[node, column]
@@ -397,39 +485,50 @@ def _new_beam(beam):
 
 
 @compiled
-def search(frames, trie, lm, start, weights, mode, beam, beam_threshold):
-    """Run the beam search over all frames.
+def _new_scratch(beam, size):
+    room = 2 * beam + 64 + size
+    s = Scratch(
+        np.empty(room),
+        np.empty(room, np.int64),
+        np.empty((room, 4), np.int64),
+        np.empty(room),
+        np.empty(beam),
+        np.empty(beam),
+        np.empty(beam, np.int64),
+        np.empty(beam, np.int64),
+        np.empty(size),
+        np.empty(size, np.int64),
+    )
+    for k in range(room):
+        s.order[k] = k
+    for v in range(size):
+        s.prob[v], s.mark[v] = 0.0, 0
+    return s
 
-    Args:
-        frames, trie, lm: `Frames`, `WordTrie`, `NGramArrays`; `start` is the LM's first state.
-        weights: `Weights`.
-        mode: TOKENS, OPEN or LEXICON.
-        beam: prefixes kept after each frame; beam_threshold: nats below the best at which they are dropped.
+
+@compiled
+def search(frames, task):
+    """Run the beam search over all `Frames`, as a `Task` says.
 
     Returns:
         The node table, whose columns PARENT, TOKEN and WORD spell the prefixes; and for every complete hypothesis, in
         no order: its last prefix, the word entry that the end closed (or NONE), its score in nats.
     """
-    ints, reals = np.empty((2 * beam + 1024, 8), np.int64), np.empty((2 * beam + 1024, 2))
-    for column in range(8):
+    beam, count = task.beam, len(task.gains.weight)
+    ints, reals = np.empty((2 * beam + 1024, STATE + count), np.int64), np.empty((2 * beam + 1024, 2))
+    for column in range(STATE):
         ints[0, column] = NONE
     ints[0, TOKEN] = ints[0, PLACE] = ints[0, BEAM] = 0
-    ints[0, STATE] = start
+    for k in range(count):
+        ints[0, STATE + k] = task.languages.start[k]
     reals[0, FACTOR] = reals[0, CLOSE] = -1.0
     used, free = 1, NONE
 
     now, after = _new_beam(beam), _new_beam(beam)
     now.node[0], now.blank[0], now.spoken[0], active = 0, 1.0, 0.0, 1
-    size = len(trie.starts)
-    room = 2 * beam + 64 + size
-    s = Scratch(np.empty(room), np.empty(room, np.int64), np.empty((room, 4), np.int64), np.empty(room), np.empty(beam),
-                np.empty(beam), np.empty(beam, np.int64), np.empty(beam, np.int64), np.empty(size),
-                np.empty(size, np.int64))
-    for k in range(room):
-        s.order[k] = k
-    for v in range(size):
-        s.prob[v], s.mark[v] = 0.0, 0
-    stamp, scale, keep_above = 0, 0.0, np.exp(-beam_threshold)
+    scratch = _new_scratch(beam, len(task.trie.starts))
+    stamp, scale, keep_above = 0, 0.0, np.exp(-task.beam_threshold)
+    shop = Workshop(task, frames, ints, reals, scratch, keep_above)
 
     for f in range(frames.count):
         scale += frames.scale[f]
@@ -440,17 +539,12 @@ def search(frames, trie, lm, start, weights, mode, beam, beam_threshold):
             continue
         if len(ints) - used < beam:
             ints, reals = _grow(ints, reals)
-        tokens = frames.token[frames.first[f] : frames.first[f + 1]]
-        probs = frames.prob[frames.first[f] : frames.first[f + 1]]
-        count, cut = _stay(now, active, s, ints, reals, tokens, probs, frames.blank[f], keep_above, beam)
-        count, stamp = _extend(now, active, s, count, cut, stamp, ints, reals, tokens, probs, trie, lm, weights, mode,
-                               beam, keep_above)
-        active, used, free, by = _settle(now, active, after, s, count, ints, reals, used, free, trie, lm, weights, mode,
-                                         keep_above)
+            shop = Workshop(task, frames, ints, reals, scratch, keep_above)
+        active, used, free, stamp, by = _advance(shop, f, now, active, after, used, free, stamp)
         scale += np.log(by)
         now, after = after, now
 
-    return ints, _finish(trie, lm, weights, mode, ints, now, active, scale)
+    return ints, _finish(task, ints, now, active, scale)
 
 
 @compiled

@@ -1,8 +1,8 @@
-"""What a beam search knows about words: a trie of their spellings with language model scores at its nodes.
+"""What a beam search knows about the spelling of words: a trie, and how much the words below its nodes are worth.
 
 Two kinds share one trie.  With a *lexicon* the trie's symbols are tokens and only its words can be said.  Without one
 (*open vocabulary*) the symbols are letters, so that every way to cut a word into tokens leads to the same node; a path
-that leaves the trie is an unknown word.
+that leaves the trie is a word that no language knows.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,22 +13,20 @@ import numpy as np
 from asrlab.core.compiled import compiled_inner
 from asrlab.core.errors import AsrlabError
 from asrlab.decode.hypothesis import WORD_MARK
-from asrlab.language.ngram import UNKNOWN_ID, NGram
+from asrlab.language.trie import Trie, build_trie, largest_below
 
 ROOT, OUTSIDE = 0, -1
 
 
 class WordTrie(NamedTuple):
-    """A trie of N nodes and A arcs; node 0 is the root.  Node n's arcs are `first[n]:first[n + 1]`, by symbol."""
+    """A trie of N nodes and W entries; node 0 is the root, arc a leads to node a + 1.  Node n's arcs are
+    `first[n]:first[n + 1]`, by symbol; it spells the entries `word_first[n]:word_first[n + 1]` (homophones)."""
 
     first: np.ndarray  # (N + 1,) int64
-    symbol: np.ndarray  # (A,) int64
-    child: np.ndarray  # (A,) int64
+    symbol: np.ndarray  # (N - 1,) int64
     from_root: np.ndarray  # (symbols,) int64, child of the root or -1
-    word_first: np.ndarray  # (N + 1,) int64: node n spells words word_first[n]:word_first[n + 1] (homophones)
-    word: np.ndarray  # (W,) int64, index into the caller's list of words
-    lm_word: np.ndarray  # (W,) int64, word id in the language model
-    lookahead: np.ndarray  # (N + 1,) float64: largest unigram log-probability below a node; last: of an unknown word
+    word_first: np.ndarray  # (N + 1,) int64
+    word: np.ndarray  # (W,) int64, index of each entry into the caller's list of words
     starts: np.ndarray  # (V,) bool, the token begins a word
     letters_first: np.ndarray  # (V + 1,) int64: token v has symbols letters[letters_first[v]:letters_first[v + 1]]
     letters: np.ndarray  # int64
@@ -48,7 +46,7 @@ def child_of(trie, node, symbol):
         else:
             high = middle
     if low < end and trie.symbol[low] == symbol:
-        return trie.child[low]
+        return low + 1
     return OUTSIDE
 
 
@@ -62,19 +60,27 @@ def walk(trie, node, token):
     return node
 
 
-def open_trie(tokens: Sequence[str], lm: NGram | None) -> tuple[WordTrie, tuple[str, ...]]:
-    """The trie of a language model's words by letters (empty without one), and the words."""
-    words = () if lm is None else lm.words[3:]
-    letters = {c: i for i, c in enumerate(sorted({c for w in words for c in w}))}
-    spellings = [(tuple(letters[c] for c in w), i) for i, w in enumerate(words)]
-    inner = [tuple(letters.get(c, OUTSIDE) for c in t.replace(WORD_MARK, "")) for t in tokens]
-    return _build(spellings, words, tokens, inner, len(letters), lm), words
+class Spelled(NamedTuple):
+    """A `WordTrie` with what is needed to make and to read it."""
+
+    trie: WordTrie
+    shape: Trie
+    words: tuple[str, ...]
 
 
-def lexicon_trie(
-    tokens: Sequence[str], lexicon: Mapping[str, Iterable[Sequence[int]]], lm: NGram | None
-) -> tuple[WordTrie, tuple[str, ...]]:
-    """The trie of a lexicon's spellings in tokens, and its words.
+def open_trie(tokens: Sequence[str], words: tuple[str, ...]) -> Spelled:
+    """The trie of words by their letters."""
+    codes = np.frombuffer("".join(words).encode("utf-32-le", "surrogatepass"), np.uint32)
+    letters, symbols = np.unique(codes, return_inverse=True)
+    number = {chr(code): i for i, code in enumerate(letters.tolist())}
+    lengths = np.array([len(word) for word in words], np.int64)
+    inner = [tuple(number.get(c, OUTSIDE) for c in t.replace(WORD_MARK, "")) for t in tokens]
+    shape = build_trie(symbols.astype(np.int64), lengths)
+    return _spelled(shape, np.arange(len(words)), words, tokens, inner, len(letters))
+
+
+def lexicon_trie(tokens: Sequence[str], lexicon: Mapping[str, Iterable[Sequence[int]]]) -> Spelled:
+    """The trie of a lexicon's spellings in tokens.
 
     Raises:
         AsrlabError: no words, a word without spelling, an empty spelling, or a token id that does not exist.
@@ -82,7 +88,7 @@ def lexicon_trie(
     words = tuple(lexicon)
     if not words:
         raise AsrlabError("lexicon: no words; pass word -> spellings in token ids (see asrlab.text.lexicon_tokens)")
-    spellings = []
+    spellings, spelled = [], []
     for i, word in enumerate(words):
         of_word = {tuple(int(t) for t in spelling) for spelling in lexicon[word]}
         if not of_word:
@@ -93,46 +99,43 @@ def lexicon_trie(
                     f"lexicon word {word!r}: spelling {spelling} has tokens outside 1..{len(tokens) - 1}; spell "
                     "it with the tokenizer's tokens or remove the word"
                 )
-            spellings.append((spelling, i))
-    return _build(spellings, words, tokens, [(v,) for v in range(len(tokens))], len(tokens), lm), words
+            spellings.append(spelling)
+            spelled.append(i)
+    symbols = np.array([t for spelling in spellings for t in spelling], np.int64)
+    shape = build_trie(symbols, np.array([len(spelling) for spelling in spellings], np.int64))
+    return _spelled(shape, np.array(spelled), words, tokens, [(v,) for v in range(len(tokens))], len(tokens))
 
 
-def _build(spellings, words, tokens, token_symbols, symbols: int, lm: NGram | None) -> WordTrie:
-    arcs: list[dict[int, int]] = [{}]
-    ends: list[list[int]] = [[]]
-    unknown = 0.0 if lm is None else float(lm.arrays.logp[UNKNOWN_ID])
-    lm_word = [UNKNOWN_ID if lm is None else lm.word_id(w) for w in words]
-    unigram = [0.0 if lm is None else float(lm.arrays.logp[i]) for i in lm_word]
-    lookahead = [-np.inf]
-    for spelling, word in spellings:
-        node = ROOT
-        for symbol in spelling:
-            if symbol not in arcs[node]:
-                arcs[node][symbol] = len(arcs)
-                arcs.append({})
-                ends.append([])
-                lookahead.append(-np.inf)
-            node = arcs[node][symbol]
-            lookahead[node] = max(lookahead[node], unigram[word])
-        ends[node].append(word)
-    lookahead[ROOT] = 0.0
+def _spelled(shape: Trie, spelled: np.ndarray, words, tokens, token_symbols, symbols: int) -> Spelled:
+    """`spelled`: for each sequence of the trie, the index of its word."""
+    order = np.argsort(shape.node, kind="stable")
     from_root = np.full(max(symbols, 1), OUTSIDE, np.int64)
-    for symbol, child in arcs[ROOT].items():
-        from_root[symbol] = child
-    flat = [arc for node in arcs for arc in sorted(node.items())]
-    return WordTrie(
-        first=_offsets(arcs),
-        symbol=np.array([a[0] for a in flat], np.int64),
-        child=np.array([a[1] for a in flat], np.int64),
+    from_root[shape.symbol[: shape.first[1]]] = 1 + np.arange(shape.first[1])
+    trie = WordTrie(
+        first=shape.first.astype(np.int64),
+        symbol=shape.symbol.astype(np.int64),
         from_root=from_root,
-        word_first=_offsets(ends),
-        word=np.array([w for node in ends for w in node], np.int64),
-        lm_word=np.array([lm_word[w] for node in ends for w in node], np.int64),
-        lookahead=np.array([*lookahead, unknown], np.float64),
+        word_first=np.searchsorted(shape.node[order], np.arange(len(shape.parent) + 1)).astype(np.int64),
+        word=spelled[order].astype(np.int64),
         starts=np.array([t.startswith(WORD_MARK) for t in tokens], np.bool_),
         letters_first=_offsets(token_symbols),
         letters=np.array([s for t in token_symbols for s in t], np.int64),
     )
+    return Spelled(trie, shape, words)
+
+
+def look_ahead(spelled: Spelled, worth: np.ndarray) -> np.ndarray:
+    """(N + 1,) nats: for each node the most that a word below it is worth, 0 at the root; last, of a word outside.
+
+    Args:
+        worth: (W + 1,) nats of each entry; last, of a word outside.
+    """
+    best = np.full(len(spelled.shape.parent), -np.inf)
+    entries = spelled.trie.word_first
+    np.maximum.at(best, np.repeat(np.arange(len(best)), np.diff(entries)), worth[:-1])
+    best = largest_below(spelled.shape, best)
+    best[ROOT] = 0.0
+    return np.concatenate([best, worth[-1:]])
 
 
 def _offsets(groups) -> np.ndarray:

@@ -1,5 +1,7 @@
-"""Language models over words: n-grams with modified Kneser-Ney smoothing."""
+"""What is known of the words: n-gram models, hotwords, and the automata as which a decoder takes them."""
 
+from asrlab.language.automaton import Automaton, Language, WordAutomaton
+from asrlab.language.hotwords import context_graph
 from asrlab.language.ngram import NGram
 
-__all__ = ["NGram"]
+__all__ = ["Automaton", "Language", "NGram", "WordAutomaton", "context_graph"]

@@ -1,63 +1,18 @@
-"""A back-off n-gram model as a table of states that a decoder can walk."""
+"""A back-off n-gram model as an automaton: a state is a history, and failing is backing off."""
 
 import math
-from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from asrlab.core.compiled import compiled, compiled_inner
 from asrlab.core.errors import AsrlabError
 from asrlab.language.arpa import read_arpa, write_arpa
+from asrlab.language.automaton import FORBIDDEN, OTHER, Automaton, plain_finish, plain_step
 from asrlab.language.kneser_ney import BEGIN, END, UNKNOWN, Entries, Gram, estimate
 
 #: Word ids of `<unk>`, `<s>` and `</s>` in every model.
-UNKNOWN_ID, BEGIN_ID, END_ID = 0, 1, 2
-
-
-class NGramArrays(NamedTuple):
-    """The model as arrays, S states and A arcs; state 0 is the empty history and has one arc for every word id.
-
-    A state is a history that the model tells apart.  The arcs of state s are `first[s]:first[s + 1]`, sorted by word.
-    """
-
-    backoff: np.ndarray  # (S,) float64, log weight paid on leaving s for its shorter history, nats
-    shorter: np.ndarray  # (S,) int32, the state of the longest known proper suffix; -1 for state 0
-    first: np.ndarray  # (S + 1,) int32
-    word: np.ndarray  # (A,) int32, word id
-    logp: np.ndarray  # (A,) float64, nats
-    next: np.ndarray  # (A,) int32, the state after the word
-
-
-@compiled_inner
-def score_word(lm: NGramArrays, state: int, word: int) -> tuple[float, int]:
-    """Log-probability (nats) of a word id after a state, and the next state: `NGram.score` for compiled callers."""
-    total = 0.0
-    while state > 0:
-        low, high = int(lm.first[state]), int(lm.first[state + 1])
-        while low < high:
-            middle = (low + high) >> 1
-            if lm.word[middle] < word:
-                low = middle + 1
-            else:
-                high = middle
-        if low < lm.first[state + 1] and lm.word[low] == word:
-            return total + lm.logp[low], int(lm.next[low])
-        total += lm.backoff[state]
-        state = int(lm.shorter[state])
-    return total + lm.logp[word], int(lm.next[word])
-
-
-@compiled
-def score_sentence(lm: NGramArrays, state: int, words: np.ndarray) -> float:
-    """Log-probability (nats) of word ids and the sentence's end: `NGram.logprob` for compiled callers."""
-    total = 0.0
-    for word in words:
-        logp, state = score_word(lm, state, word)
-        total += logp
-    return total + score_word(lm, state, END_ID)[0]
+UNKNOWN_ID, BEGIN_ID, END_ID = OTHER, 1, 2
 
 
 class NGram:
@@ -73,17 +28,22 @@ class NGram:
     Attributes:
         order: length of the longest n-gram.
         words: all words by id; id 0 is `<unk>`, 1 is `<s>`, 2 is `</s>`.
-        arrays: the states for compiled code (`NGramArrays`).
+        automaton: the model as a decoder walks it (`asrlab.language.automaton`), labelled with word ids; state 0 is the
+            empty history and has an arc for every id.
+        labels: word -> id of the words that can be said.
+        whole_vocabulary: True: other words than these are unknown.
     """
+
+    whole_vocabulary = True
 
     def __init__(self, entries: Entries):
         """Build from n-gram tables (`asrlab.language.kneser_ney.Entries`)."""
         self.order = len(entries)
         special = (UNKNOWN, BEGIN, END)
         self.words = special + tuple(sorted(gram[0] for gram in entries[0] if gram[0] not in special))
-        self._id = {word: i for i, word in enumerate(self.words)}
-        self.arrays, self._prefix = _build(entries, self._id)
-        self._start = self._longest((BEGIN_ID,))
+        ids = {word: i for i, word in enumerate(self.words)}
+        self.labels = {word: i for word, i in ids.items() if word not in special}
+        self.automaton, self._prefix = _build(entries, ids)
 
     @classmethod
     def train(cls, sentences: Iterable[str | Sequence[str]], order: int = 3, vocabulary: Iterable[str] = ()) -> "NGram":
@@ -121,35 +81,22 @@ class NGram:
 
     def word_id(self, word: str) -> int:
         """The id of a word, 0 (`<unk>`) for a word that the model does not know."""
-        i = self._id.get(word, UNKNOWN_ID)
-        return UNKNOWN_ID if i == BEGIN_ID else i
+        return self.labels.get(word, UNKNOWN_ID)
 
     def __contains__(self, word: str) -> bool:
-        return self.word_id(word) != UNKNOWN_ID
+        return word in self.labels
 
     def start(self) -> int:
         """The state at the beginning of a sentence."""
-        return self._start
+        return int(self.automaton.start[0])
 
     def score(self, state: int, word: str) -> tuple[float, int]:
         """Log-probability (nats) of `word` after `state`, and the state after it; unknown words score as `<unk>`."""
-        return self._score(state, self.word_id(word))
+        return plain_step(self.automaton, state, self.word_id(word))
 
     def finish(self, state: int) -> float:
         """Log-probability (nats) that the sentence ends after `state`."""
-        return self._score(state, END_ID)[0]
-
-    def _score(self, state: int, word: int) -> tuple[float, int]:
-        lm = self.arrays
-        total = 0.0
-        while state > 0:
-            end = int(lm.first[state + 1])
-            arc = bisect_left(lm.word, word, int(lm.first[state]), end)
-            if arc < end and lm.word[arc] == word:
-                return total + float(lm.logp[arc]), int(lm.next[arc])
-            total += float(lm.backoff[state])
-            state = int(lm.shorter[state])
-        return total + float(lm.logp[word]), int(lm.next[word])
+        return plain_finish(self.automaton, state)
 
     def logprob(self, sentence: str | Sequence[str]) -> float:
         """Log-probability (nats) of a whole sentence, its end included."""
@@ -180,29 +127,22 @@ class NGram:
 
     def entries(self) -> Entries:
         """All n-grams again, as the constructor takes them."""
-        lm = self.arrays
+        a = self.automaton
         tables: list[dict[Gram, tuple[float, float]]] = [{} for _ in range(self.order)]
-        histories = [self.history(state) for state in range(len(lm.backoff))]
-        weight = {h: float(b) for h, b in zip(histories, lm.backoff, strict=True)}
+        histories = [self.history(state) for state in range(len(a.final))]
+        backoff = {h: float(b) for h, b in zip(histories, a.fail_weight, strict=True)}
         for state, h in enumerate(histories):
-            for arc in range(int(lm.first[state]), int(lm.first[state + 1])):
-                gram = (*h, self.words[lm.word[arc]])
-                tables[len(h)][gram] = (float(lm.logp[arc]), weight.get(gram, 0.0))
+            for arc in range(int(a.first[state]), int(a.first[state + 1])):
+                gram = (*h, self.words[a.label[arc]])
+                tables[len(h)][gram] = (float(a.weight[arc]), backoff.get(gram, 0.0))
         return tables
 
-    def _longest(self, ids: tuple[int, ...]) -> int:
-        """The state of the longest suffix of a word id sequence that is a state."""
-        state = 0
-        for word in ids:
-            _, state = self._score(state, word)
-        return state
-
     def __repr__(self) -> str:
-        return f"NGram(order={self.order}, words={len(self.words)}, states={len(self.arrays.backoff)})"
+        return f"NGram(order={self.order}, words={len(self.words)}, states={len(self.automaton.final)})"
 
 
-def _build(entries: Entries, ids: Mapping[str, int]) -> tuple[NGramArrays, list[tuple[int, int]]]:
-    """States and arcs from n-gram tables; beside them, for each state, (state without its last word, last word).
+def _build(entries: Entries, ids: Mapping[str, int]) -> tuple[Automaton, list[tuple[int, int]]]:
+    """The automaton of n-gram tables; beside it, for each state, (state without its last word, last word).
 
     A history is a state only if words were seen after it or its backoff weight is not 1: any other would score just as
     its suffix does, and fewer states mean more prefixes that a decoder can merge.
@@ -230,12 +170,20 @@ def _build(entries: Entries, ids: Mapping[str, int]) -> tuple[NGramArrays, list[
     for group in arcs:
         group.sort()
     flat = [arc for group in arcs for arc in group]
-    arrays = NGramArrays(
-        backoff=np.array([by_id[len(g) - 1][g][1] if g else 0.0 for g in state], np.float64),
-        shorter=np.array([longest(g[1:]) if g else -1 for g in state], np.int32),
+    fail = [longest(gram[1:]) if gram else FORBIDDEN for gram in state]
+    fail_weight = [by_id[len(gram) - 1][gram][1] if gram else 0.0 for gram in state]
+    final: list[float] = []
+    for gram, shorter, backoff in zip(state, fail, fail_weight, strict=True):  # shorter histories come first
+        end = by_id[len(gram)].get((*gram, END_ID))
+        final.append(end[0] if end is not None else backoff + final[shorter])
+    automaton = Automaton(
+        start=np.array([longest((BEGIN_ID,))], np.int32),
         first=np.cumsum([0] + [len(group) for group in arcs]).astype(np.int32),
-        word=np.array([arc[0] for arc in flat], np.int32),
-        logp=np.array([arc[1] for arc in flat], np.float64),
+        label=np.array([arc[0] for arc in flat], np.int32),
+        weight=np.array([arc[1] for arc in flat], np.float64),
         next=np.array([arc[2] for arc in flat], np.int32),
+        fail=np.array(fail, np.int32),
+        fail_weight=np.array(fail_weight, np.float64),
+        final=np.array(final, np.float64),
     )
-    return arrays, [(state[g[:-1]], g[-1]) if g else (-1, -1) for g in state]
+    return automaton, [(state[g[:-1]], g[-1]) if g else (-1, -1) for g in state]

@@ -24,6 +24,7 @@ from asrlab.core.errors import AsrlabError
 from asrlab.core.machine import cores
 from asrlab.core.sources import PACKAGE, sources
 from asrlab.corpora import Corpus
+from asrlab.pages import names
 from asrlab.recognizer import Recognizer
 from asrlab.scoring import receipt
 from asrlab.training.checkpoint import CHECKPOINT
@@ -33,17 +34,6 @@ from asrlab.training.recipe import load as load_recipe
 
 FINISHED, LOCK = "finished.json", ".lock"
 RESULTS = PACKAGE.parent / "benchmarks" / "results"
-WAYS = {
-    "greedy": "greedy",
-    "beam": "beam search",
-    "lm": "beam search, language model",
-    "lexicon": "beam search, lexicon",
-    "lexicon_lm": "beam search, lexicon, language model",
-    "attention": "attention alone, beam search",
-    "joint": "attention and CTC together, beam search",
-    "words": "its own search, words of its dictionary",
-    "trigram": "its own search, trigram",
-}
 
 
 @dataclass(frozen=True)
@@ -167,7 +157,7 @@ def _row(system: str, way: str, runs: list[dict]) -> tuple[str, ...]:
     minutes = [run["wall_seconds"] / 60 for run in runs if run.get("wall_seconds")]
     spent = f"{mean(minutes):.1f}" if minutes else "–"
     span = f"{100 * low:.1f} – {100 * high:.1f}"
-    return system, WAYS.get(way, way), str(len(rates)), f"{100 * mean(rates):.2f}", span, spent
+    return names.system(system), names.decoding(way), str(len(rates)), f"{100 * mean(rates):.2f}", span, spent
 
 
 # --- source ---------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from PIL import Image
 
 from asrlab.core.errors import AsrlabError
 from asrlab.decode.hypothesis import Word
+from asrlab.pages.names import readable
 from asrlab.signals.features import FrontEndOptions, log_mel
 
 COLOUR_MAP = "magma"
@@ -48,12 +49,13 @@ def card(
     """Show `samples` (N,), in [-1, 1] at `sample_rate` Hz, with the text that was said or recognised.
 
     `words` with their times light up while the sound plays, and each can be played alone; `text` is their text unless
-    given. Raises AsrlabError if the samples are not one channel or shorter than one analysis window.
+    given. Codes of synthetic voices in the title become what people call them. Raises AsrlabError if the samples are
+    not one channel or shorter than one analysis window.
     """
     samples = np.asarray(samples, dtype=np.float32)
     if samples.ndim != 1:
         raise AsrlabError(f"samples {samples.shape}: expected (N,); mix the channels first, for instance by their mean")
-    text = text or " ".join(word.text for word in words)
+    text, title = text or " ".join(word.text for word in words), readable(title)
     seconds = len(samples) / sample_rate
     picture = f"Spectrogram of {text or title or 'the recording'}: {seconds:.1f} seconds, 0 to {sample_rate // 2} Hz"
     spans = [_word(word) for word in words] or [f"<span>{escape(word)}</span>" for word in text.split()]

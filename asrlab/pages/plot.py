@@ -15,9 +15,11 @@ import io
 import json
 import os
 import re
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +30,12 @@ from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpec
+from matplotlib.transforms import Bbox
 from matplotlib.typing import ColorType
 
 from asrlab.core.errors import AsrlabError
+from asrlab.pages import names
 
 FOREGROUND = "#727b87"  # axes and text: the brightness half-way, in contrast, between white and a dark page
 # Sound is coral and the other modality teal, as in the book. Each has a contrast of 3 with light and dark pages, and
@@ -40,6 +45,9 @@ COLOURS = (SOUND, SENSE, "#6a4ce6", "#cf62da", "#8f5a4e")
 DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))
 HATCHES = ("", "//", "..", "xx", "--")
 WIDTH = 7.2  # inches: with 100 dots an inch, the width of a column of text
+NARROW = 3.5  # inches: the width of that column on a phone
+ABOVE = "legend above"
+LONG_NAME, LEGEND = 16, 20  # letters at the side of a panel, and in a row of a legend, that a phone has room for
 
 STYLE: dict[Any, Any] = {
     "axes.edgecolor": FOREGROUND,
@@ -241,8 +249,8 @@ def learning_curves(log: str | os.PathLike | Iterable[Mapping], ax: Sequence[Axe
          "wer" or "cer" (fractions), is drawn. A last line that a kill cut short is left out.
     """
     lines = read_log(log) if isinstance(log, str | os.PathLike) else list(log)
-    names = list(dict.fromkeys(name for line in lines for name in line))
-    panels = [[n for n in names if n.endswith("loss")], [n for n in names if n.endswith(("wer", "cer"))]]
+    columns = list(dict.fromkeys(name for line in lines for name in line))
+    panels = [[n for n in columns if n.endswith("loss")], [n for n in columns if n.endswith(("wer", "cer"))]]
     panels = [panel for panel in panels if panel]
     if not panels:
         raise AsrlabError(f"training log of {len(lines)} lines: no loss and no error rate in it; is it another file?")
@@ -255,7 +263,12 @@ def learning_curves(log: str | os.PathLike | Iterable[Mapping], ax: Sequence[Axe
             for name in panel:
                 known = [line for line in lines if line.get(name) is not None]
                 marker = "o" if len(known) == 1 else None
-                part.plot([x["epoch"] for x in known], [percent * x[name] for x in known], marker=marker, label=name)
+                part.plot(
+                    [x["epoch"] for x in known],
+                    [percent * x[name] for x in known],
+                    marker=marker,
+                    label=names.curve(name),
+                )
             part.set(xlabel="epoch", ylabel="error rate, %" if percent == 100 else "loss, nats", ylim=(0, None))
             part.grid(axis="y")
             part.legend()
@@ -305,7 +318,7 @@ def bars(
         ax.grid(axis="x" if sideways else "y")
         ax.set_axisbelow(True)
         if len(series) > 1:
-            ax.legend(ncols=min(len(series), 5), loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
+            _legend_above(ax, min(len(series), 5))
     return ax
 
 
@@ -331,27 +344,89 @@ def read_log(path: str | os.PathLike) -> list[dict]:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure as SVG inside the page; a notebook shows it when a cell ends in one."""
+    """A figure as HTML for a page or a notebook, which shows it when a cell ends in one."""
 
-    svg: str
+    html: str
 
     def _repr_html_(self) -> str:
-        return self.svg
+        return self.html
 
 
-def picture(ax: Axes, alt: str) -> Picture:
+def picture(ax: Axes, alt: str, caption: str = "") -> Picture:
     """The figure of an Axes as inline SVG whose letters and axes have the page's text colour, and close the figure.
 
-    alt  what one would see, for readers who cannot
+    alt      what one would see, for readers who cannot
+    caption  what to see in it, a sentence or two; the page puts a number before it. Without one it is `alt`.
 
-    The same figure gives the same text, so that a rebuilt page does not change.
+    The figure is drawn twice, with letters of the same size: as it is, and for a phone, where its panels stand one
+    below the other. The page shows one of the two (book.css). The same figure gives the same text, so that a rebuilt
+    page does not change.
     """
     figure = ax.figure
     assert isinstance(figure, Figure)
+    wide = _svg(figure, alt)
+    with style():
+        _stack(figure)
+        narrow = _svg(figure, alt)
+    plt.close(figure)
+    words = f"<figcaption>{html.escape(caption or alt)}</figcaption>"
+    # Where no style sheet of the book is (in Jupyter) only the wide one must be seen: it hides the other by itself.
+    hidden = f'<div class="narrow" style="display:var(--narrow,none)">{narrow}</div>'
+    return Picture(f'<figure class="plot"><div class="wide">{wide}</div>{hidden}{words}</figure>')
+
+
+def _stack(figure: Figure) -> None:
+    """Make a figure fit a phone: panels that stood side by side one below the other, letters as large as they were."""
+    width, height = figure.get_size_inches()
+    grids = {id(ax.get_gridspec()): ax.get_gridspec() for ax in figure.axes if ax.get_subplotspec()}
+    # A grid of many small panels stays one: stacked it would be longer than a screen.
+    grid = next(iter(grids.values())) if len(grids) == 1 else None
+    columns, rows = (grid.ncols, grid.nrows) if grid else (1, 1)
+    if grid and 1 < columns <= 3 and rows == 1 and len(figure.axes) == columns:
+        stacked = GridSpec(columns, 1, figure=figure)
+        for place, panel in enumerate(figure.axes):
+            panel.set_subplotspec(stacked[place])
+            panel.tick_params(labelleft=True)
+        height *= columns * 0.8
+    elif columns > 3:
+        return  # it scrolls
+    above = sum(ax.get_legend() is not None and ax.get_legend().get_label() == ABOVE for ax in figure.axes)
+    figure.set_size_inches(min(width, NARROW), height + 0.6 * above)
+    _untangle(figure)
+
+
+def _untangle(figure: Figure) -> None:
+    """Turn the words along an axis that run into each other, wrap titles, and let legends have fewer columns."""
+    for ax in figure.axes:  # a broad legend, or long entries at the side, would leave the panel no room
+        legend = ax.get_legend()
+        entries = [text.get_text() for text in legend.get_texts()] if legend else []
+        if legend and legend.get_label() == ABOVE:
+            _legend_above(ax, 2 if len(entries) > 2 and 2 * max(map(len, entries)) < LEGEND else 1)
+        ticks, entries = ax.get_yticks(), [label.get_text() for label in ax.get_yticklabels()]
+        if any(len(name) > LONG_NAME and not name.startswith("$") for name in entries):
+            ax.set_yticks(ticks, [textwrap.fill(name, LONG_NAME) for name in entries])
+    figure.canvas.draw()  # only then are places and sizes known
+    for ax in figure.axes:
+        for title in (ax.title, ax._left_title, ax._right_title):
+            title.set_wrap(True)
+        above = [text for text in ax.texts if text.get_transform() == ax.get_xaxis_transform()]
+        for words, turn, side in ((ax.get_xticklabels(), 40, "right"), (above, 50, "left")):
+            shown = [word for word in words if word.get_text() and word.get_visible()]
+            if _overlap([word.get_window_extent() for word in shown]):
+                for word in shown:
+                    word.set(rotation=turn, ha=side, rotation_mode="anchor")
+
+
+def _overlap(boxes: Sequence[Bbox]) -> bool:
+    """Does a box reach into the next to its right?"""
+    ordered = sorted(boxes, key=lambda box: box.x0)
+    return any(first.x1 > second.x0 for first, second in pairwise(ordered))
+
+
+def _svg(figure: Figure, alt: str) -> str:
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "asrlab"}):
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    plt.close(figure)
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
@@ -367,7 +442,7 @@ def picture(ax: Axes, alt: str) -> Picture:
         f' style="width:{100 * inches[0]:.0f}px;max-width:100%;height:auto;background:none"'
         ' xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
     )
-    return Picture(head + svg[svg.index(">") + 1 :].strip())
+    return head + svg[svg.index(">") + 1 :].strip()
 
 
 def contrast(first: ColorType, second: ColorType) -> float:
@@ -431,6 +506,10 @@ def _matrix(confusions: Sequence, limit: int) -> tuple[np.ndarray, list[str]]:
         if pair.reference in units and pair.hypothesis in units:
             counts[units.index(pair.reference), units.index(pair.hypothesis)] += pair.count
     return counts, ["-" if unit is None else unit for unit in units]
+
+
+def _legend_above(ax: Axes, columns: int) -> None:
+    ax.legend(ncols=columns, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2).set_label(ABOVE)
 
 
 def _interval(value: Any) -> tuple[float, float, float]:

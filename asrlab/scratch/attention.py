@@ -188,7 +188,7 @@ def context(energies: np.ndarray, H: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 @equation("attention-centre")
 def centres(alpha: np.ndarray) -> np.ndarray:
-    """The mean frame of each letter's weights alpha (U, T): (U,)."""
+    """The mean frame of each letter's weights alpha (U, T): (U,), counted from 0 for the first frame."""
     return alpha @ np.arange(alpha.shape[1])
 
 

@@ -178,7 +178,7 @@ def frames_needed(target: Sequence[int]) -> int:
     return len(target) + sum(int(a == b) for a, b in pairwise(target))
 
 
-@equation("ctc", "ctc-sum")
+@equation("ctc")
 def brute_force_loss(log_y: np.ndarray, target: Sequence[int], blank: int = 0) -> float:
     """-log p(target) by listing all V^T paths: the definition itself, for tiny T and V."""
     T, V = np.shape(log_y)

@@ -6,8 +6,8 @@ Everything is NumPy in float64 and says what it does in the order in which the e
 Symbols, as in the equations:
     x      (N,)    samples of a waveform, in [-1, 1];  R = sample_rate, Hz
     W, H           samples in a window, and from one window to the next
-    X      (T, K+1) what the Fourier transform finds in each frame;  bin k is k R / points Hz, K = points / 2
-    P      (T, K+1) its power
+    X      (T, K/2+1) what the Fourier transform of K points finds in each frame;  bin k is k R / K Hz
+    P      (T, K/2+1) its power
     M      (T, F)  power in each of F mel filters
 """
 
@@ -117,13 +117,13 @@ def frames(x: np.ndarray, window: np.ndarray, H: int) -> np.ndarray:
 
 
 @equation("dft")
-def dft(x: np.ndarray, points: int) -> np.ndarray:
-    """X (..., points // 2 + 1): how much of each wave is in frames x (..., W), W <= points, by comparing with each."""
-    if np.shape(x)[-1] > points:
-        raise AsrlabError(f"frames of {np.shape(x)[-1]} samples and points={points}: give at least as many points")
+def dft(x: np.ndarray, K: int) -> np.ndarray:
+    """X (..., K // 2 + 1): how much of each wave is in frames x (..., W), W <= K, by comparing with each."""
+    if np.shape(x)[-1] > K:
+        raise AsrlabError(f"frames of {np.shape(x)[-1]} samples and K={K}: give at least as many points")
     n = np.arange(np.shape(x)[-1])
-    k = np.arange(points // 2 + 1)
-    waves = np.exp(-2j * np.pi * np.outer(n, k) / points)
+    k = np.arange(K // 2 + 1)
+    waves = np.exp(-2j * np.pi * np.outer(n, k) / K)
     return x @ waves
 
 
@@ -157,7 +157,7 @@ def mel_to_hz(m: np.ndarray) -> np.ndarray:
 
 @equation("mel-filter")
 def mel_filters(F: int, points: int, sample_rate: int, low: float = 20.0, high: float | None = None) -> np.ndarray:
-    """(K+1, F) weights: triangle m rises from edge m to edge m+1 and falls to edge m+2; the edges are even in mel.
+    """(K/2+1, F) weights: triangle m rises from edge m to edge m+1 and falls to edge m+2; the edges are even in mel.
 
     A triangle that is narrower than a bin may fall between two bins and catch nothing: its column is zero.
     """
@@ -174,12 +174,12 @@ def mel_filters(F: int, points: int, sample_rate: int, low: float = 20.0, high: 
 
 @equation("log-mel")
 def log_mel(P: np.ndarray, weights: np.ndarray, floor: float = 1e-8) -> np.ndarray:
-    """(T, F) natural logarithm of the power P (T, K+1) that weights (K+1, F) let through, `floor` at least."""
+    """(T, F) natural logarithm of the power P (T, K/2+1) that weights (K/2+1, F) let through, `floor` at least."""
     return np.log(np.maximum(P @ weights, floor))
 
 
 def spectrogram(x: np.ndarray, window: np.ndarray, H: int, points: int) -> np.ndarray:
-    """P (T, K+1) of the samples: frames, their Fourier transform, its power."""
+    """P (T, K/2+1) of the samples: frames, their Fourier transform, its power."""
     return power(dft(frames(x, window, H), points))
 
 

@@ -1,14 +1,16 @@
 """Sound on disk: load and save WAV, FLAC, MP3 and OGG (soundfile) at any rate, with any number of channels; resample.
 
 In memory a recording is a float32 array (N,) in [-1, 1], mono. Files are read, mixed and resampled in blocks: an hour
-costs the memory of its samples and little more. `effects` (mu-law, codecs, filters, ...) and `segment` (framing,
-voice activity) are reached from here too: `audio.band_pass`, `audio.segment_speech`.
+costs the memory of its samples and little more. A file is read whole or refused by name: see `containers`.
 """
 
-import contextlib
+import io
+import math
+import mmap
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,48 +19,13 @@ import soundfile
 import soxr
 
 from asrlab.core.errors import AsrlabError
-from asrlab.signals.effects import (
-    CompressorOptions,
-    add_noise,
-    band_pass,
-    codec_round_trip,
-    compress,
-    de_emphasis,
-    mu_law_decode,
-    mu_law_encode,
-    pre_emphasis,
-    remove_dc,
-    telephone,
-    vector,
-    write_blocks,
-)
-from asrlab.signals.segment import SegmentOptions, cut_at_quiet, frame, segment_speech
-
-__all__ = [
-    "AudioInfo",
-    "CompressorOptions",
-    "SegmentOptions",
-    "add_noise",
-    "band_pass",
-    "codec_round_trip",
-    "compress",
-    "cut_at_quiet",
-    "de_emphasis",
-    "frame",
-    "info",
-    "load",
-    "mu_law_decode",
-    "mu_law_encode",
-    "pre_emphasis",
-    "remove_dc",
-    "resample",
-    "save",
-    "segment_speech",
-    "telephone",
-]
+from asrlab.core.files import regular_file, write_whole
+from asrlab.signals import containers
+from asrlab.signals.effects import vector, write_blocks
 
 SUFFIXES = {".wav": "WAV", ".flac": "FLAC", ".mp3": "MP3", ".ogg": "OGG"}
 BLOCK = 1 << 18  # frames read at a time: 5 s of 48 kHz
+RATES = (1000, 1_000_000)  # Hz, the least and the most that a recording is believed to have
 ROUNDING = 0.01  # seconds by which a part may exceed its file: durations in manifests are often rounded
 UNKNOWN_LENGTH = 0x7FFFF000  # programs that write WAV into a pipe claim at least so many bytes (sox; ffmpeg 0xFFFFFFFF)
 
@@ -79,9 +46,12 @@ class AudioInfo:
         return self.frames / self.sample_rate
 
 
-def info(path: str | Path) -> AudioInfo:
-    """Header of an audio file. Raises AsrlabError if it is missing, empty or no audio."""
-    with _open(path, str(path)) as file:
+def info(file: str | Path | BinaryIO, name: str | None = None) -> AudioInfo:
+    """Header of an audio file, given as for `load`. Raises AsrlabError if it is missing, empty or no audio.
+
+    The length of an MP3 or OGG is counted: their headers say it wrong, or not at all.
+    """
+    with _open(file, name or str(file)) as file:
         return AudioInfo(file.samplerate, file.channels, file.frames, file.format, file.subtype)
 
 
@@ -97,11 +67,13 @@ def load(
 
     start, seconds: read only this part, not what lies before it. resample=False: another rate is an error instead of a
     conversion. file: its path, or what `open(path, "rb")` and `io.BytesIO` give; name: what messages then call it.
-    Raises AsrlabError if the file is missing, empty, no audio or truncated, or holds no samples, NaN or
-    infinity.
+    Raises AsrlabError if the file is missing, empty, no audio, truncated, damaged or several files in one, or holds no
+    samples, NaN or infinity.
     """
     path = name or str(file)
-    with _open(file, path) as file:
+    if sample_rate is not None:
+        _check_rate("sample_rate", sample_rate)
+    with _open(file, path, whole=True) as file:
         rate = sample_rate or file.samplerate
         if file.samplerate != rate and not resample:
             raise AsrlabError(f"{path}: {file.samplerate} Hz, expected {rate} Hz; pass resample=True")
@@ -127,6 +99,7 @@ def save(path: str | Path, samples: np.ndarray, sample_rate: int) -> None:
     vector of floats, for a rate that the format lacks, and for a place that cannot be written.
     """
     path = Path(path)
+    _check_rate("sample_rate", sample_rate)
     kind = SUFFIXES.get(path.suffix.lower())
     if kind is None:
         raise AsrlabError(f"{path}: unknown suffix {path.suffix!r}; use one of {', '.join(SUFFIXES)}")
@@ -135,41 +108,111 @@ def save(path: str | Path, samples: np.ndarray, sample_rate: int) -> None:
         samples = np.clip(np.rint(samples * np.float32(32768)), -32768, 32767).astype(np.int16)
     else:
         samples = np.clip(samples, -1, 1)
-    part = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    reason = ""
+
+    def write(part: Path) -> None:
+        nonlocal reason
+        try:
+            write_blocks(part, samples, sample_rate, kind)
+        except (soundfile.SoundFileError, AssertionError) as error:  # soundfile asserts that all was written
+            reason = str(error) or "not everything could be written"
+            raise
+
     try:
-        write_blocks(part, samples, sample_rate, kind)
-        os.replace(part, path)
-    except (soundfile.SoundFileError, OSError, AssertionError) as error:  # soundfile asserts that all was written
-        reason = str(error) or "not everything could be written"
+        write_whole(path, write)
+    except (soundfile.SoundFileError, AssertionError):
         raise AsrlabError(
-            f"{path}: cannot be written at {sample_rate} Hz ({reason}); choose a folder that exists, is writable "
-            f"and has space, and for MP3 and OGG a usual rate such as 16000"
+            f"{path}: cannot be written at {sample_rate} Hz ({reason}); choose a folder that is writable and has "
+            f"space, and for MP3 and OGG a usual rate such as 16000"
         ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
 
 
 def resample(samples: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
     """Change the rate of (N,) from `rate` to `new_rate` Hz (soxr, high quality): float32 (about N new_rate / rate,)."""
-    if rate <= 0 or new_rate <= 0:
-        raise AsrlabError(f"rate={rate}, new_rate={new_rate} Hz: both must be positive")
+    _check_rate("rate", rate)
+    _check_rate("new_rate", new_rate)
     samples = vector(samples)
     return samples if rate == new_rate else soxr.resample(samples, rate, new_rate)
 
 
-def _open(file: str | Path | BinaryIO, path: str) -> soundfile.SoundFile:
+def _check_rate(name: str, rate: float) -> None:
+    if isinstance(rate, bool) or not isinstance(rate, (int, float, np.number)) or not 1 <= rate < math.inf:
+        raise AsrlabError(f"{name}={rate!r}: give a number of samples a second, such as 16000")
+
+
+def _open(file: str | Path | BinaryIO, path: str, whole: bool = False) -> soundfile.SoundFile:
+    """The file, opened where its length is known for sure; `whole`: also checked to be one file, for reading it."""
+    key = None
     if isinstance(file, (str, Path)):
         file = Path(file)
-        if not file.is_file():
-            raise AsrlabError(f"{path}: no such file; check the path")
-        if file.stat().st_size == 0:
-            raise AsrlabError(f"{path}: empty (0 bytes); copy or fetch it again")
+        key = (file, *_stamp(file, path))
+    elif not hasattr(file, "read"):
+        raise AsrlabError(f"{path}: {type(file).__name__}; give a path, or a file opened with open(path, 'rb')")
+    opened = _opened(file, path)
     try:
-        return soundfile.SoundFile(file)
-    except (soundfile.SoundFileError, OSError, TypeError) as error:  # TypeError: a .raw file has no header to read
+        low, high = RATES
+        if not low <= opened.samplerate <= high:
+            raise AsrlabError(f"{path}: claims {opened.samplerate} Hz, expected {low} to {high}; correct its header")
+        if opened.format == "MP3":
+            return _mp3(file, opened, path, key)
+        if opened.format == "OGG" or (whole and opened.format == "FLAC"):
+            check = containers.check_ogg if opened.format == "OGG" else containers.check_flac
+            _once(check, path, key) if key else check(_content(file), path)
+        if opened.frames > 1 << 40:
+            raise AsrlabError(f"{path}: its header does not say how long it is; write it to a file, not into a pipe")
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def _opened(file: Path | BinaryIO, path: str) -> soundfile.SoundFile:
+    try:
+        # As bytes, a name need not be UTF-8.
+        return soundfile.SoundFile(os.fsencode(file) if isinstance(file, Path) and os.name == "posix" else file)
+    except (soundfile.SoundFileError, OSError, TypeError, ValueError) as error:  # TypeError: .raw has no header to read
         reason = getattr(error, "error_string", error)
         raise AsrlabError(f"{path}: not readable as audio ({reason}); give WAV, FLAC, MP3 or OGG") from None
+
+
+def _stamp(file: Path, path: str) -> tuple[int, int]:
+    """Size and time of a regular file. Raises AsrlabError for anything else: a pipe, say, might never end."""
+    try:
+        found = regular_file(file)
+    except AsrlabError as error:
+        raise AsrlabError(f"{path}{str(error).removeprefix(str(file))}") from None
+    if found.st_size == 0:
+        raise AsrlabError(f"{path}: empty (0 bytes); copy or fetch it again")
+    return found.st_size, found.st_mtime_ns
+
+
+def _mp3(file: Path | BinaryIO, opened: soundfile.SoundFile, path: str, key: tuple | None) -> soundfile.SoundFile:
+    """An MP3 with its true length: the library's is a guess where no index frame says how many frames follow."""
+    walked = _once(containers.walk_mp3, path, key) if key else containers.walk_mp3(_content(file), path)
+    if walked.promised is not None:
+        return opened
+    if walked.layer != 3:  # there no index frame exists
+        if opened.frames != walked.samples:
+            raise AsrlabError(f"{path}: MPEG layer {walked.layer} of varying bit rate; convert it to WAV")
+        return opened
+    opened.close()
+    data = _content(file) if key is None else file.read_bytes()
+    return _opened(io.BytesIO(walked.with_index(data)), path)
+
+
+def _content(file: BinaryIO) -> bytes:
+    at = file.seek(0, os.SEEK_CUR)  # the library goes on reading from where it was
+    file.seek(0)
+    data = file.read()
+    file.seek(at)
+    return data
+
+
+@lru_cache(maxsize=4096)
+def _once(check, path: str, key: tuple[Path, int, int]):
+    """What `check` finds in the file of `key`, which is looked at again only if its size or time has changed."""
+    with open(key[0], "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return check(data, path)
 
 
 def _span(path: str | Path, file: soundfile.SoundFile, start: float, seconds: float | None) -> tuple[int, int]:
@@ -178,6 +221,8 @@ def _span(path: str | Path, file: soundfile.SoundFile, start: float, seconds: fl
         raise AsrlabError(f"{path}: truncated, the header promises more than the file holds; copy or fetch it again")
     if file.frames == 0:
         raise AsrlabError(f"{path}: holds no samples; leave it out or record it again")
+    if not math.isfinite(start) or not math.isfinite(seconds or 0.0):
+        raise AsrlabError(f"{path}: start={start} and seconds={seconds} asked for; give finite numbers")
     first = round(start * file.samplerate)
     count = file.frames - first if seconds is None else round(seconds * file.samplerate)
     if file.frames < first + count <= file.frames + ROUNDING * file.samplerate:

@@ -1,6 +1,6 @@
 """New training data from old: SpecAugment hides parts of the features, speed perturbation plays faster or slower.
 
-Both are batched, run on the device of their input and are reached from `features` too.
+Both are batched and run on the device of their input.
 """
 
 from dataclasses import dataclass

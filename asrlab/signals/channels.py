@@ -12,7 +12,7 @@ import numpy as np
 
 from asrlab.corpora import Utterance
 from asrlab.recognizer import Recognizer
-from asrlab.signals import audio
+from asrlab.signals import audio, effects
 from asrlab.signals.effects import fit
 
 Channel = Callable[[np.ndarray, int], np.ndarray]
@@ -30,7 +30,7 @@ def coarse(x: np.ndarray, rate: int) -> np.ndarray:
 
 def companded(x: np.ndarray, rate: int) -> np.ndarray:
     """8 bits of mu-law: as few bits, better spent."""
-    return audio.mu_law_decode(audio.mu_law_encode(x))
+    return effects.mu_law_decode(effects.mu_law_encode(x))
 
 
 def clipped(x: np.ndarray, rate: int) -> np.ndarray:
@@ -40,22 +40,22 @@ def clipped(x: np.ndarray, rate: int) -> np.ndarray:
 
 def levelled(x: np.ndarray, rate: int) -> np.ndarray:
     """A strong dynamic range compressor: of each 8 dB above -40 dB, one is left."""
-    return audio.compress(x, rate, audio.CompressorOptions(threshold_db=-40.0, ratio=8.0))
+    return effects.compress(x, rate, effects.CompressorOptions(threshold_db=-40.0, ratio=8.0))
 
 
 CHANNELS: Mapping[str, Channel] = {
     "as recorded": lambda x, rate: x,
     "20 dB quieter": lambda x, rate: np.float32(0.1) * x,
     "DC offset": lambda x, rate: x + np.float32(0.1),
-    "best MP3": lambda x, rate: audio.codec_round_trip(x, rate, "mp3", 1.0),
-    "smallest MP3": lambda x, rate: audio.codec_round_trip(x, rate, "mp3", 0.0),
+    "best MP3": lambda x, rate: effects.codec_round_trip(x, rate, "mp3", 1.0),
+    "smallest MP3": lambda x, rate: effects.codec_round_trip(x, rate, "mp3", 0.0),
     "mu-law, 8 bits": companded,
     "even steps, 8 bits": coarse,
     "compressor": levelled,
     "clipping": clipped,
     "8 kHz": narrow,
-    "300 to 3400 Hz": lambda x, rate: audio.band_pass(x, rate, 300.0, 3400.0),
-    "telephone": audio.telephone,
+    "300 to 3400 Hz": lambda x, rate: effects.band_pass(x, rate, 300.0, 3400.0),
+    "telephone": effects.telephone,
 }
 
 

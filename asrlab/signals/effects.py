@@ -1,6 +1,6 @@
 """What happens to sound on its way: quantisation, codecs, a telephone line, dynamic range, filters and noise.
 
-Every function takes samples (N,), floats in [-1, 1], and gives float32 of the same length.
+Every function takes samples (N,), floats in [-1, 1] as an array or a tensor, and gives a float32 array of that length.
 """
 
 import io
@@ -15,6 +15,8 @@ import soxr
 
 from asrlab.core.errors import AsrlabError
 
+ACTIVE_SECONDS = 0.02  # of a frame in which speech is active or not
+ACTIVE_DB = 30.0  # a frame so far below the loudest is a pause
 BLOCK = 1 << 16  # samples a step. libsndfile crashes when it encodes a long OGG in one write
 
 
@@ -144,20 +146,41 @@ def remove_dc(samples: np.ndarray) -> np.ndarray:
     return samples - np.float32(samples.mean(dtype=np.float64))
 
 
+def active_power(samples: np.ndarray, sample_rate: int) -> float:
+    """Mean power of active speech: of the 20 ms frames of (N,) that are at most 30 dB below the loudest of them.
+
+    Pauses are left out, as in the active speech level of ITU-T P.56 (which finds its threshold from the level itself).
+    Less than one frame counts as a whole.
+    """
+    samples = vector(samples).astype(np.float64)
+    window = round(ACTIVE_SECONDS * sample_rate)
+    count = len(samples) // window
+    if count == 0:
+        return float(np.mean(samples**2))
+    level = np.mean(samples[: count * window].reshape(count, window) ** 2, axis=1)
+    return float(level[level >= level.max() * 10 ** (-ACTIVE_DB / 10)].mean())
+
+
 def add_noise(
-    samples: np.ndarray, noise: np.ndarray, snr_db: float, generator: np.random.Generator | None = None
+    samples: np.ndarray,
+    noise: np.ndarray,
+    snr_db: float,
+    generator: np.random.Generator | None = None,
+    sample_rate: int = 16000,
 ) -> np.ndarray:
-    """Add `noise` (M,) so loud that mean power of samples / mean power of noise is `snr_db` decibels.
+    """Add `noise` (M,) so loud that the power of active speech in samples / mean power of noise is `snr_db` decibels.
 
     Longer noise is cut, shorter noise repeated, from a place that `generator` draws (None: from its beginning). The
-    sum is not clipped. Raises AsrlabError if either is silent.
+    sum is not clipped. `sample_rate` in Hz is that of both; see `active_power`. Raises AsrlabError if either is silent.
     """
     samples, noise = vector(samples), vector(noise, "noise")
+    if not np.isfinite(snr_db):
+        raise AsrlabError(f"snr_db={snr_db}: give a finite number of decibels")
     start = 0 if generator is None else int(generator.integers(len(noise)))
     if len(noise) > len(samples):
         start %= len(noise) - len(samples) + 1
     noise = np.take(noise, np.arange(start, start + len(samples)), mode="wrap")
-    powers = [float(np.mean(x.astype(np.float64) ** 2)) for x in (samples, noise)]
+    powers = active_power(samples, sample_rate), float(np.mean(noise.astype(np.float64) ** 2))
     for name, power in zip(("samples", "noise"), powers, strict=True):
         if power == 0:
             raise AsrlabError(f"{name}: silent, so that no signal-to-noise ratio exists; give a sound")
@@ -165,9 +188,20 @@ def add_noise(
     return samples + np.float32(gain) * noise
 
 
+def array(samples: np.ndarray) -> np.ndarray:
+    """Samples as an array: also those of a tensor with a gradient, on another device, or in bfloat16."""
+    if hasattr(samples, "detach"):
+        samples = samples.detach().cpu()
+        samples = samples.float() if samples.is_floating_point() else samples
+    return np.asarray(samples)
+
+
 def vector(samples: np.ndarray, name: str = "samples") -> np.ndarray:
-    """The samples as float32 (N,). Raises AsrlabError unless they are floats, finite, one channel and at least one."""
-    samples = np.asarray(samples)
+    """The samples, an array or a tensor, as a float32 array (N,).
+
+    Raises AsrlabError unless they are floats, finite, one channel and at least one.
+    """
+    samples = array(samples)
     if samples.ndim != 1 or len(samples) == 0 or not np.issubdtype(samples.dtype, np.floating):
         raise AsrlabError(
             f"{name}: {samples.dtype} of shape {samples.shape}; give floats in [-1, 1] of shape (N,), N > 0"

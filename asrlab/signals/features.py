@@ -1,5 +1,4 @@
-"""Waveform to frames: STFT, log-mel and MFCC, their derivatives and their normalisation. (SpecAugment and speed
-perturbation live in `augment` and are reached from here too.)
+"""Waveform to frames: STFT, log-mel and MFCC, their derivatives and their normalisation.
 
 Everything is batched, differentiable and runs on the device of its input. Waveforms are (B, N) floats in [-1, 1],
 features (B, T, F), and lengths are absolute integers (B,) that travel beside them. Only whole windows make frames: T
@@ -15,27 +14,6 @@ from torch import Tensor, nn
 
 from asrlab.core.errors import AsrlabError
 from asrlab.core.streams import length_mask
-from asrlab.signals.augment import SpecAugmentOptions, spec_augment, speed_lengths, speed_perturb
-
-__all__ = [
-    "FrontEnd",
-    "FrontEndOptions",
-    "RunningStatistics",
-    "SpecAugmentOptions",
-    "deltas",
-    "hz_to_mel",
-    "log_mel",
-    "mel_filterbank",
-    "mel_to_hz",
-    "mfcc",
-    "normalise_running",
-    "normalise_utterance",
-    "power_spectrum",
-    "spec_augment",
-    "speed_lengths",
-    "speed_perturb",
-    "stft",
-]
 
 BLOCK = 1024  # frames a step, whose spectra then stay in a core's cache
 BAND = 16  # neighbouring filters whose frequency bins are multiplied together

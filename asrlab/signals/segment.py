@@ -10,6 +10,7 @@ import numpy as np
 from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
 from asrlab.core.errors import AsrlabError
+from asrlab.signals.effects import array
 
 STEP = 0.01  # seconds from one measured level to the next
 SILENCE_DB = -100.0  # what digital silence counts as, relative to full scale
@@ -35,6 +36,7 @@ def frame(samples: np.ndarray, length: int, hop: int) -> np.ndarray:
     """
     if length < 1 or hop < 1:
         raise AsrlabError(f"length={length}, hop={hop}: give at least one sample")
+    samples = array(samples)
     if np.shape(samples)[-1] < length:
         raise AsrlabError(f"{np.shape(samples)[-1]} samples: the shortest allowed is one frame of {length}")
     return np.lib.stride_tricks.sliding_window_view(samples, length, axis=-1)[..., ::hop, :]
@@ -49,6 +51,7 @@ def segment_speech(
     Digital silence, as editors leave it, says nothing of the noise and does not count. Nor has a recording of less
     than a second pauses enough to show its noise: there only `least_db` decides.
     """
+    samples = array(samples)
     power = _power(samples, sample_rate)
     heard = np.where(power > _from_db(SILENCE_DB), uniform_filter1d(power, 9, mode="nearest"), np.inf)
     floor = minimum_filter1d(heard, 1 + 2 * round(options.floor_seconds / STEP), mode="nearest")
@@ -90,7 +93,7 @@ def cut_at_quiet(samples: np.ndarray, sample_rate: int, max_seconds: float) -> l
 
 def _power(samples: np.ndarray, sample_rate: int) -> np.ndarray:
     """Mean power of each 10 ms, without its mean value: a constant offset is no sound."""
-    samples = np.asarray(samples)
+    samples = array(samples)
     step = round(STEP * sample_rate)
     if samples.ndim != 1 or step < 1:
         raise AsrlabError(f"samples of shape {samples.shape} at {sample_rate} Hz: give a vector (N,) at 100 Hz or more")

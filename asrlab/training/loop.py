@@ -31,6 +31,7 @@ from asrlab.scoring.evaluate import choose_search, dev_metrics
 from asrlab.signals import inputs
 from asrlab.signals.augment import spec_augment
 from asrlab.signals.inputs import FrontEnds
+from asrlab.signals.noise import add_to_sound
 from asrlab.training import objectives
 from asrlab.training.batching import Batch, Speech, load_batches, plan_epoch
 from asrlab.training.checkpoint import CHECKPOINT, State
@@ -178,7 +179,7 @@ def train_epoch(training: Training, network: torch.nn.Module, state: State, prog
         for group in training.optimizer.param_groups:
             group["lr"] = rate
         batch = batch.to(accelerator.device)
-        features = training.front_ends(batch.inputs)
+        features = training.front_ends(add_to_sound(batch.inputs, recipe.noise, dataset.rates))
         heard, features = augment(batch, features, recipe)
         with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=low_precision):
             output = network(features, heard.targets["text"].values)

@@ -15,6 +15,7 @@ from asrlab.models import ModelOptions
 from asrlab.recognizer import SEARCHES
 from asrlab.signals.augment import SpecAugmentOptions
 from asrlab.signals.inputs import InputOptions
+from asrlab.signals.noise import NoiseOptions
 from asrlab.training import objectives
 
 
@@ -34,6 +35,7 @@ class Recipe:
     tokenizer: str = "char"  # char, char-initial (a word's first letter marked), word, subword or phone
     subwords: int = 100  # how many tokens a subword tokenizer has
     inputs: InputOptions = field(default_factory=InputOptions)
+    noise: NoiseOptions = field(default_factory=NoiseOptions)
     spec_augment: SpecAugmentOptions = field(default_factory=SpecAugmentOptions)
     model: ModelOptions = field(default_factory=ModelOptions)
     objectives: dict[str, float] = field(default_factory=lambda: {"ctc": 1.0})  # what is learned: name -> weight

@@ -37,6 +37,15 @@ export function stretch(alpha, share) {
 
 const seconds = (x) => format.number(x, 2);
 
+// The weights of all letters as a picture with a pixel for each: white, more opaque with more weight. It masks a coloured
+// ground, so that the page's colours hold; thousands of elements, one for each weight, would take a phone too long.
+function pictureOf(alpha) {
+  return heatmap([...alpha].reverse(), { label: "", colour: (v) => [255, 255, 255, v < 0.01 ? 0 : Math.round(255 * Math.sqrt(v))] })
+    .toDataURL();
+}
+
+let masks = 0; // each map of a page needs its own
+
 function render({ model, el }) {
   const data = model.get("data");
   const card = frame(el, {
@@ -52,7 +61,7 @@ function render({ model, el }) {
   const menu = data.recordings.length < 2 ? null : choice({ label: "Voice",
     options: data.recordings.map((one, k) => [k, one.name]), value: 0 }, (k) => { state.recording = k; state.letter = 0; open(); });
   const line = h("div", { class: "am-line", role: "group", "aria-label": "What was written; each letter is a button" });
-  const box = h("div", { class: "am-map", role: "group", "aria-label": "Attention map; arrow keys step through the letters" });
+  const box = h("div", { class: "am-map aw-sticky", role: "group", "aria-label": "Attention map; arrow keys step through the letters" });
   const steps = stepper({ label: "Letter", count: 2, speed: 2, keys: box,
     format: (u) => `${u + 1} of ${now().tokens.length}` }, (u) => focus(u));
   const hear = h("div", { class: "aw-row" });
@@ -64,7 +73,7 @@ function render({ model, el }) {
   const back = button("As learned", () => { sharp.value = 1; aside.value = 0; Object.assign(state, { sharpness: 1, shift: 0 }); recompute(); });
   const bars = h("ol", { class: "am-bars", "aria-label": "Letters that it would choose from here" });
   const caption = h("p", { class: "am-caption" });
-  card.append(...[menu, line, box, steps, hear, caption, bars, row(sharp, aside, back)].filter(Boolean),
+  card.append(...[menu, line, box, steps, row(sharp, aside, back), hear, caption, bars].filter(Boolean),
     note("Rows are letters, ■ the end of the text; columns are frames of 40 ms. The stronger the colour, the more weight. The dots show "
       + "where the same model's CTC head places each letter. The sliders change where it looks for the letter under the eye, not what it had written before."));
 
@@ -104,8 +113,7 @@ function render({ model, el }) {
 
   function recompute() {
     state.alpha = now().scores.map((scores) => weights(scores, state.sharpness, state.shift));
-    state.cells?.forEach((line, u) => line.forEach((cell, t) =>
-      cell.setAttribute("fill-opacity", state.alpha[u][t] < 0.01 ? 0 : Math.sqrt(state.alpha[u][t]).toFixed(2))));
+    state.cells?.setAttribute("href", pictureOf(state.alpha));
     show();
   }
 
@@ -116,8 +124,8 @@ function render({ model, el }) {
     const x = scale([0, T * data.frame], [GUTTER, width]);
     state.shades = Array.from({ length: T }, (_, t) => s("rect", { x: GUTTER + t * each, y: 0, width: each + 0.3,
       height: SOUND_HEIGHT, class: "am-shade" }));
-    state.cells = one.tokens.map((_, u) => Array.from({ length: T }, (_, t) => s("rect", { x: GUTTER + t * each,
-      y: top + u * ROW, width: each, height: ROW, class: "am-cell", "fill-opacity": 0 })));
+    const map = { x: GUTTER, y: top, width: width - GUTTER, height: U * ROW }, mask = `am-mask-${(masks += 1)}`;
+    state.cells = s("image", { ...map, preserveAspectRatio: "none", class: "am-pixels" });
     state.labels = one.tokens.map((v, u) => s("text", { x: GUTTER - 8, y: top + (u + 0.5) * ROW, "text-anchor": "end",
       "dominant-baseline": "central" }, v === 0 ? "■" : data.tokens[v].replace(data.mark, " ").trim()));
     state.ring = s("rect", { x: GUTTER, width: width - GUTTER, height: ROW, class: "am-ring" });
@@ -128,8 +136,8 @@ function render({ model, el }) {
       "aria-label": `Spectrogram, and below it ${U} rows of attention weights over ${T} frames` },
     s("image", { href: `data:image/png;base64,${one.picture}`, x: GUTTER, y: 0, width: width - GUTTER, height: SOUND_HEIGHT,
       preserveAspectRatio: "none" }), state.shades,
-    s("rect", { x: GUTTER, y: top, width: width - GUTTER, height: U * ROW, class: "am-ground" }),
-    state.cells, dots, state.ring, state.labels, state.head,
+    s("mask", { id: mask, "mask-type": "alpha", style: { "mask-type": "alpha" } }, state.cells),
+    s("rect", { ...map, class: "am-ground" }), s("rect", { ...map, class: "am-cells", mask: `url(#${mask})` }), dots, state.ring, state.labels, state.head,
     axes({ width, height, x, y: scale([0, 1], [top + U * ROW, top + U * ROW]), xlabel: "time, s", grid: false,
       yformat: () => "" }));
     const letterAt = (event) => {
@@ -163,6 +171,7 @@ function render({ model, el }) {
     const one = now(), u = state.letter, alpha = state.alpha[u], most = Math.max(...alpha);
     state.shades?.forEach((shade, t) => shade.setAttribute("fill-opacity", (0.72 * (1 - alpha[t] / most)).toFixed(2)));
     state.ring?.setAttribute("y", state.top + u * ROW);
+    if (box.scrollHeight > box.clientHeight) box.scrollTop = state.top + (u + 0.5) * ROW - box.clientHeight / 2;
     state.labels?.forEach((label, k) => label.classList.toggle("am-on", k === u));
     state.buttons.forEach((one, k) => one.setAttribute("aria-pressed", String(k === u)));
     steps.value = u;

@@ -126,7 +126,7 @@ def without(looks: Looks, share: float = 0.8) -> np.ndarray:
     return np.array(found)
 
 
-class AttentionMap(Widget, module="attention_map"):
+class AttentionMap(Widget, module="attention_map", height=(1162, 1485)):
     """A recording, the text that a decoder wrote, and for each letter the frames that it listened to.
 
     Point at a letter, tap it or step to it: its frames light up in the spectrogram, and their sound is played. A slider

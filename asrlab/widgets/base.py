@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import traitlets
+
 from asrlab.core.errors import AsrlabError
 
 try:
@@ -34,9 +36,21 @@ def style(module: str) -> str:
 
 
 class Widget(anywidget.AnyWidget):
-    """A widget with the script and style of its module: `class HmmTrellis(Widget, module="hmm_trellis")`."""
+    """A widget with the script and style of its module: `class HmmTrellis(Widget, module="hmm_trellis")`.
 
-    def __init_subclass__(cls, module: str = "", **options) -> None:
+    height  about how many pixels it takes on a wide page and on a phone: as much is kept free for it until it is there
+    """
+
+    height = traitlets.List().tag(sync=True)
+    _height = (320, 320)
+
+    @traitlets.default("height")
+    def _default_height(self) -> list[int]:
+        return list(self._height)
+
+    def __init_subclass__(cls, module: str = "", height: tuple[int, int] | None = None, **options) -> None:
+        if height:
+            cls._height = height
         super().__init_subclass__(**options)
         if module:
             cls._esm, cls._css = script(module), style(module)

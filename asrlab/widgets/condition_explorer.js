@@ -7,10 +7,10 @@ export function rowsOf(data, axisKey, index, training) {
   const axis = data.axes.find((one) => one.key === axisKey);
   const level = axis.levels[index];
   const trained = training in level.rates ? training : Object.keys(level.rates)[0];
-  return data.systems.map(({ key, label }) => {
+  return data.systems.map(({ key, label, colour }) => {
     const [value, low, high] = level.rates[trained][key];
     const heard = level.heard[trained][key];
-    return { key, label, value, low, high, heard, right: heard === level.said };
+    return { key, label, colour, value, low, high, heard, right: heard === level.said };
   });
 }
 
@@ -34,14 +34,14 @@ function drawRows(rows, width, before) {
     ticks.map((v) => [
       s("line", { class: "aw-grid", x1: 4 + x(v), x2: 4 + x(v), y1: TOP, y2: bottom }),
       s("text", { class: "ce-tick", x: 4 + x(v), y: bottom + 16, "text-anchor": v === 0 ? "start" : "middle" }, `${100 * v} %`)]),
-    s("text", { class: "ce-tick", x: 4, y: bottom + 33 }, "words taken for others, with 95% interval"),
+    s("text", { class: "ce-tick", x: 4, y: bottom + 33 }, "words misrecognised, with 95 % interval"),
     rows.map((row, i) => {
-      const y = TOP + i * ROW, middle = y + 24 + BAR / 2, colour = `var(--c${i + 1})`;
+      const y = TOP + i * ROW, middle = y + 24 + BAR / 2;
       return s("g", { class: "ce-row", "data-system": row.key, "data-rate": row.value },
         s("text", { class: "ce-name", x: 4, y: y + 16 }, row.label),
         s("text", { class: row.right ? "ce-right" : "ce-wrong", x: width - 4, y: y + 16, "text-anchor": "end" },
           `${row.right ? "✓" : "✗"} heard “${row.heard}”`),
-        s("rect", { class: "ce-bar", x: 4, y: y + 24, width: Math.max(1.5, x(row.value)), height: BAR, rx: 3, style: { fill: colour } }),
+        s("rect", { class: "ce-bar", x: 4, y: y + 24, width: Math.max(1.5, x(row.value)), height: BAR, rx: 3, style: { fill: row.colour } }),
         before && s("line", { class: "ce-home", x1: 4 + x(before[i].value), x2: 4 + x(before[i].value), y1: y + 21, y2: y + 27 + BAR }),
         s("path", { class: "ce-interval", d: `M${4 + x(row.low)} ${middle}H${4 + x(row.high)}M${4 + x(row.low)} ${middle - 5}v10M${4 + x(row.high)} ${middle - 5}v10` }),
         s("text", { class: "ce-value", x: 10 + x(Math.max(row.high, row.value)), y: middle + 4 }, format.percent(row.value)));
@@ -86,7 +86,7 @@ export default {
       sound?.stop();
       sound = player(data.sounds[here.sound], "audio/mpeg");
       hear.replaceChildren(sound.button(`Hear “${here.said}”`));
-      about.textContent = `Voice ${here.voice}; ${here.count} recordings, `
+      about.textContent = `The voice of ${here.voice}; ${here.count} recordings, `
         + (axis.key === "size" || axis.key === "noise" || axis.key === "rate" ? "a voice that training does not have."
           : here.seen ? `this ${axis.key} is in the training set.` : `this ${axis.key} is not in the training set.`);
       if (width) picture.replaceChildren(drawRows(rows, width, before));

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
 import traitlets
 
 from asrlab.classic.conditions import AXES, HOME_RATE, TRAININGS
-from asrlab.classic.figures import ACCENTS
 from asrlab.classic.systems import NAMES
 from asrlab.core.errors import AsrlabError
+from asrlab.pages import names
+from asrlab.pages.plot import COLOURS
 from asrlab.signals.effects import write_blocks
 from asrlab.widgets.base import Widget
 
@@ -26,7 +28,7 @@ SAMPLE_RATE = 16000
 QUALITY = 0.4  # of the recordings, which are MP3: two dozen of them travel with the page
 
 
-class ConditionExplorer(Widget, module="condition_explorer"):
+class ConditionExplorer(Widget, module="condition_explorer", height=(607, 748)):
     """Choose what is changed and how far: the bars of all recognisers move, with their intervals, and a recording of
     that place is there to be heard, with what each of them took it for.
 
@@ -50,7 +52,11 @@ class ConditionExplorer(Widget, module="condition_explorer"):
             }
             for axis, what in AXES.items()
         ]
-        systems = [{"key": key, "label": NAMES[key]} for key in results.systems]
+        colours = itertools.cycle(COLOURS)  # those of the figures, in the same order
+        systems = [
+            {"key": key, "label": NAMES[key], "colour": colour}
+            for key, colour in zip(results.systems, colours, strict=False)
+        ]
         trainings = [{"key": key, "label": TRAINED[key]} for key in TRAININGS]
         data = {"axes": axes, "systems": systems, "trainings": trainings, "sounds": sounds}
         super().__init__(data=data, **options)
@@ -82,12 +88,12 @@ def _place(results: Results, axis: str, level: str, example: int, sounds: dict[s
         }
     home = level in ("clean", HOME_RATE) or (axis, level) in (("voice", "new"), ("size", results.levels("size")[-1]))
     return {
-        "label": f"{level} (home)" if home else ACCENTS.get(level, level),
+        "label": f"{level} (home)" if home else names.ACCENTS.get(level, level),
         "home": home,
         "seen": condition.seen,
         "count": len(condition.utterances),
         "said": utterance.text,
-        "voice": utterance.speaker,
+        "voice": names.voice(utterance.speaker),
         "sound": sound,
         "rates": rates,
         "heard": heard,

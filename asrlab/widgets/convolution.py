@@ -20,7 +20,7 @@ RANGE = 50.0  # dB below the loudest moment that count as silence
 PIECE = 200  # samples of the waveform that are drawn
 
 
-class Convolution(Widget, module="convolution"):
+class Convolution(Widget, module="convolution", height=(953, 1370)):
     """Seven weights to drag, two signals to lay them on: the loudness of a recording and a piece of its waveform.
 
     Step or drag the kernel along and see the products and the output; change stride, padding and dilation; hear clicks

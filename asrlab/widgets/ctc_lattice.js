@@ -339,6 +339,7 @@ function render({ model, el }) {
       steps.value = state.step = Math.min(state.step || T * state.rows, T * state.rows);
     }
     help.textContent = HELP[state.kind][state.mode];
+    box.setAttribute("aria-label", `${ctc ? "CTC lattice" : "Transducer grid"}; ${HELP[state.kind][state.mode]}`);
     drawMoves();
     draw();
   }
@@ -508,99 +509,133 @@ function render({ model, el }) {
     return { t: Math.floor(order / rows), r: order % rows };
   }
 
+  // Everything that a step does not change is drawn once, in `scene`; a step then writes what is new into its nodes.
   function draw() {
     if (!width || !state.frames) return;
-    const { frames: logY, tokens, rows, mode: shown, alpha, beta, gamma } = state, ctc = state.kind === "ctc";
+    const key = [state.frames, state.grid, state.target, state.mode === "gamma", width];
+    if (!state.scene || key.some((one, i) => one !== state.scene.key[i])) state.scene = { key, ...scene() };
+    const now = here(), { x, column } = state.scene;
+    state.scene.ways.replaceChildren(...ways(now));
+    fill(now);
+    if (now && state.mode !== "gamma") {
+      box.scrollLeft = Math.max(0, Math.min(box.scrollLeft, x(now.t) - LEFT), x(now.t) + column - box.clientWidth);
+    }
+    tell(now);
+  }
+
+  function label(content, at, up, look = "") {
+    return s("text", { x: at, y: up, class: look, "dominant-baseline": "central" }, content);
+  }
+
+  // Nodes that a node leads to, and the walk so far as nodes.
+  function next(t, r) {
+    const { states, rows, frames: logY } = state;
+    const all = state.kind === "ctc" ? after(states, r).map((to) => ({ t: t + 1, r: to })) : [{ t: t + 1, r }, { t, r: r + 1 }];
+    return all.filter((b) => b.t < logY.length && b.r < rows);
+  }
+
+  function walk(path) {
+    if (state.kind === "ctc") return path.map((r, t) => ({ t, r }));
+    const steps = path.map((_, i) => place(path.slice(0, i + 1))).map(({ t, u }) => ({ t, r: u }));
+    return [{ t: 0, r: 0 }, ...steps.filter((b) => b.t < state.frames.length)];
+  }
+
+  function here() {
+    return state.mode === "path" ? walk(state.path).at(-1) ?? null : state.mode === "gamma" ? null : current();
+  }
+
+  // On at least one whole path.
+  function alive(t, r) {
+    return state.alpha[t][r] + state.beta[t][r] > NONE;
+  }
+
+  // The picture with empty nodes; returns what a step needs of it.
+  function scene() {
+    const { frames: logY, tokens, rows, mode: shown, gamma } = state, ctc = state.kind === "ctc";
     const T = logY.length, V = tokens.length, column = Math.max(40, Math.min(66, Math.floor((width - LEFT - 8) / T)));
     const extra = shown === "gamma" && ctc && gamma ? V * STRIP + 30 : 0;
     const top = 20 + V * STRIP + 26, wide = LEFT + T * column + 6, high = top + rows * ROW + extra + 4;
     const x = (t) => LEFT + (t + 0.5) * column, y = (r) => top + (ctc ? r + 0.5 : rows - 0.5 - r) * ROW;
-    const parts = [];
-    const label = (content, at, up, look = "") => s("text", { x: at, y: up, class: look, "dominant-baseline": "central" }, content);
+    const strip = (from, value, colour, show) => tokens.map((token, k) => [
+      label(k === 0 ? BLANK : token, LEFT - 8, from + (k + 0.5) * STRIP, "cl-end"),
+      logY.map((_, t) => [
+        s("rect", { x: x(t) - column / 2 + 1, y: from + k * STRIP + 1, width: column - 2, height: STRIP - 2, rx: 3,
+          fill: colour(value(t, k)) }),
+        show(value(t, k)) && label(show(value(t, k)), x(t), from + (k + 0.5) * STRIP, "cl-mid cl-tiny")])]);
+    const edges = logY.flatMap((_, t) => Array.from({ length: rows }, (_, r) => (alive(t, r) ? next(t, r) : [])
+      .filter((b) => alive(b.t, b.r)).map((b) => `M${x(t)} ${y(r)}L${x(b.t)} ${y(b.r)}`))).flat();
+    const said = (r) => (r === 0 ? "–" : (r > 4 ? "…" : "") + state.target.slice(Math.max(0, r > 4 ? r - 3 : 0), r).map(sign).join(""));
+    const names = Array.from({ length: rows }, (_, r) => label(ctc ? sign(state.states[r]) : said(r), LEFT - 8, y(r),
+      `cl-end${ctc && state.states[r] === 0 ? " cl-mute" : " cl-strong"}`));
+    const nodes = logY.map((_, t) => Array.from({ length: rows }, (_, r) => node(t, r, x(t), y(r), column)));
+    const from = top + rows * ROW + 26, slope = extra ? gradient(logY, state.target) : null, ways = s("g", {});
+    const picture = s("svg", { class: "cl-picture", width: wide, height: high, viewBox: `0 0 ${wide} ${high}`, role: "img",
+      style: { "max-width": "none" },
+      "aria-label": `${ctc ? "CTC lattice" : "Transducer grid"} of ${T} frames for ${state.target.map(sign).join("") || "the empty text"}` },
+    label("frame", 0, 9, "cl-mute"), logY.map((_, t) => label(String(t + 1), x(t), 9, "cl-mid cl-mute")),
+    strip(20, (t, k) => Math.exp(logY[t][k]), (v) => tint("--sound", 0.6 * v), (v) => (v < 0.005 ? "" : share(v))),
+    s("path", { class: "cl-edge", d: edges.join("") }), ways, names, nodes.flat().map((one) => one.element),
+    extra && [label("gradient: predicted − share (negative: pushed up)", 0, from - 12, "cl-mute"),
+      strip(from, (t, k) => slope[t][k], (v) => tint(v < 0 ? "--good" : "--bad", 0.6 * Math.abs(v)), signed)]);
+    const scrolled = box.scrollLeft;
+    box.replaceChildren(picture);
+    box.scrollLeft = scrolled;
+    return { x, y, column, nodes, ways };
+  }
 
-    parts.push(label("frame", 0, 9, "cl-mute"), logY.map((_, t) => label(String(t + 1), x(t), 9, "cl-mid cl-mute")));
-    const strip = (from, value, colour, show) => tokens.forEach((token, k) => {
-      parts.push(label(k === 0 ? BLANK : token, LEFT - 8, from + (k + 0.5) * STRIP, "cl-end"));
-      for (let t = 0; t < T; t += 1) {
-        const v = value(t, k);
-        parts.push(s("rect", { x: x(t) - column / 2 + 1, y: from + k * STRIP + 1, width: column - 2, height: STRIP - 2, rx: 3, fill: colour(v) }),
-          label(show(v), x(t), from + (k + 0.5) * STRIP, "cl-mid cl-tiny"));
-      }
-    });
-    strip(20, (t, k) => Math.exp(logY[t][k]), (v) => tint("--sound", 0.6 * v), (v) => (v < 0.005 ? "" : share(v)));
+  function node(t, r, across, up, column) {
+    const breadth = Math.min(column - 6, 46), text = label("", across, up, "cl-mid cl-small");
+    const ground = s("rect", { class: "cl-ground", x: across - breadth / 2, y: up - NODE / 2, width: breadth, height: NODE, rx: 9 });
+    const element = s("g", { class: "cl-node", dataset: { t, r }, onclick: () => clicked(t, r) },
+      s("rect", { class: "cl-hit", x: across - column / 2, y: up - ROW / 2, width: column, height: ROW }), ground, text);
+    return { element, ground, text, was: "" };
+  }
 
-    // Edges that lie on at least one whole path, then those that the current state is about.
-    const alive = (t, r) => alpha[t][r] + beta[t][r] > NONE;
-    const line = (a, b, look) => parts.push(s("line", { x1: x(a.t), y1: y(a.r), x2: x(b.t), y2: y(b.r), class: look }));
-    const next = (t, r) => (ctc ? after(state.states, r).map((to) => ({ t: t + 1, r: to }))
-      : [{ t: t + 1, r }, { t, r: r + 1 }]).filter((b) => b.t < T && b.r < rows);
-    for (let t = 0; t < T; t += 1) {
-      for (let r = 0; r < rows; r += 1) {
-        for (const b of next(t, r)) if (alive(t, r) && alive(b.t, b.r)) line({ t, r }, b, "cl-edge");
-      }
-    }
-    const way = ctc ? state.path.map((r, t) => ({ t, r })) : state.path.map((_, i) => place(state.path.slice(0, i + 1)))
-      .map(({ t, u }) => ({ t, r: u })).filter((b) => b.t < T);
-    if (!ctc && shown === "path") way.unshift({ t: 0, r: 0 });
-    const now = shown === "path" ? way.at(-1) ?? null : shown === "gamma" ? null : current();
+  // The edges that the current state is about.
+  function ways(now) {
+    const { mode: shown, rows, frames: logY } = state, { x, y } = state.scene;
+    const line = (a, b, look) => s("line", { x1: x(a.t), y1: y(a.r), x2: x(b.t), y2: y(b.r), class: `cl-edge ${look}` });
+    const along = (dots, look) => dots.slice(1).map((b, i) => line(dots[i], b, look));
     if (shown === "path") {
-      for (const key of state.found.keys()) {
-        const other = key.split(",").map(Number);
-        const dots = ctc ? other.map((r, t) => ({ t, r })) : [{ t: 0, r: 0 }, ...other.map((_, i) => place(other.slice(0, i + 1)))
-          .map(({ t, u }) => ({ t, r: u })).filter((b) => b.t < T)];
-        dots.slice(1).forEach((b, i) => line(dots[i], b, "cl-edge cl-found"));
-      }
-      way.slice(1).forEach((b, i) => line(way[i], b, "cl-edge cl-way"));
-    } else if (now) {
-      const ends = shown === "beta" ? next(now.t, now.r).map((b) => [now, b])
-        : logY.flatMap((_, t) => Array.from({ length: rows }, (_, r) => ({ t, r }))).filter((a) =>
-          next(a.t, a.r).some((b) => b.t === now.t && b.r === now.r)).map((a) => [a, now]);
-      ends.forEach(([a, b]) => line(a, b, "cl-edge cl-way"));
+      const found = [...state.found.keys()].map((key) => along(walk(key.split(",").map(Number)), "cl-found"));
+      return [...found, along(walk(state.path), "cl-way")].flat();
     }
+    if (!now) return [];
+    if (shown === "beta") return next(now.t, now.r).map((b) => line(now, b, "cl-way"));
+    const from = logY.flatMap((_, t) => Array.from({ length: rows }, (_, r) => ({ t, r })))
+      .filter((a) => next(a.t, a.r).some((b) => b.t === now.t && b.r === now.r));
+    return from.map((a) => line(a, now, "cl-way"));
+  }
 
-    const on = new Set(way.map((b) => `${b.t},${b.r}`));
-    for (let r = 0; r < rows; r += 1) {
-      parts.push(label(ctc ? sign(state.states[r]) : r === 0 ? "–" : (r > 4 ? "…" : "") + state.target.slice(Math.max(0, r > 4 ? r - 3 : 0), r).map(sign).join(""),
-        LEFT - 8, y(r), `cl-end${ctc && state.states[r] === 0 ? " cl-mute" : " cl-strong"}`));
-      for (let t = 0; t < T; t += 1) {
-        let content = "", fill = 0, colour = "--sense";
-        const known = shown === "gamma" || shown === "path" || reached(t, r);
+  function fill(now) {
+    const { frames: logY, mode: shown, alpha, beta, gamma, rows } = state, ctc = state.kind === "ctc";
+    const on = new Set(shown === "path" ? walk(state.path).map((b) => `${b.t},${b.r}`) : []);
+    const table = shown === "alpha" ? alpha : beta;
+    for (let t = 0; t < logY.length; t += 1) {
+      const whole = logAdd(table[t]);
+      for (let r = 0; r < rows; r += 1) {
+        let content = "", full = 0, colour = "--sense";
         if (shown === "path") {
-          const p = ctc ? Math.exp(logY[t][state.states[r]]) : 1;
           content = ctc ? sign(state.states[r]) : "";
-          fill = ctc ? 0.6 * p : 0;
+          full = ctc ? 0.6 * Math.exp(logY[t][state.states[r]]) : 0;
           colour = "--sound";
         } else if (shown === "gamma") {
           content = gamma ? share(gamma[t][r]) : "";
-          fill = gamma ? 0.6 * gamma[t][r] : 0;
-        } else if (known) {
-          const table = shown === "alpha" ? alpha : beta, whole = logAdd(table[t]);
+          full = gamma ? 0.6 * gamma[t][r] : 0;
+        } else if (reached(t, r)) {
           content = clip(table[t][r]);
-          fill = table[t][r] === NONE ? 0 : 0.6 * Math.exp(table[t][r] - whole);
+          full = table[t][r] === NONE ? 0 : 0.6 * Math.exp(table[t][r] - whole);
         }
-        const dead = !alive(t, r), here = now && now.t === t && now.r === r;
-        const look = ["cl-node", dead ? "cl-dead" : "", shown === "path" && on.has(`${t},${r}`) ? "cl-on" : "", here ? "cl-now" : ""].join(" ").trim();
-        const breadth = Math.min(column - 6, 46);
-        parts.push(s("g", { class: look, dataset: { t, r }, onclick: () => clicked(t, r) },
-          s("rect", { class: "cl-hit", x: x(t) - column / 2, y: y(r) - ROW / 2, width: column, height: ROW }),
-          s("rect", { class: "cl-ground", x: x(t) - breadth / 2, y: y(r) - NODE / 2, width: breadth, height: NODE, rx: 9 }),
-          s("rect", { class: "cl-fill", x: x(t) - breadth / 2, y: y(r) - NODE / 2, width: breadth, height: NODE, rx: 9, fill: tint(colour, fill) }),
-          label(content, x(t), y(r), "cl-mid cl-small")));
+        const look = ["cl-node", !alive(t, r) && "cl-dead", on.has(`${t},${r}`) && "cl-on",
+          now && now.t === t && now.r === r && "cl-now"].filter(Boolean).join(" ");
+        const one = state.scene.nodes[t][r], is = `${look} ${content} ${colour} ${full}`;
+        if (one.was === is) continue;
+        one.was = is;
+        one.element.setAttribute("class", look);
+        one.text.textContent = content;
+        one.ground.style.fill = full ? `color-mix(in srgb, var(${colour}) ${(100 * Math.min(1, full)).toFixed(1)}%, var(--paper))` : "";
       }
     }
-    if (extra) {
-      const from = top + rows * ROW + 26, slope = gradient(logY, state.target);
-      parts.push(label("gradient: predicted − share (negative: pushed up)", 0, from - 12, "cl-mute"));
-      strip(from, (t, k) => slope[t][k], (v) => tint(v < 0 ? "--good" : "--bad", 0.6 * Math.abs(v)), signed);
-    }
-    const picture = s("svg", { class: "cl-picture", width: wide, height: high, viewBox: `0 0 ${wide} ${high}`, role: "img",
-      "aria-label": `${ctc ? "CTC lattice" : "Transducer grid"} of ${T} frames for ${said() || "the empty text"}` }, parts);
-    picture.style.maxWidth = "none";
-    const scrolled = box.scrollLeft;
-    box.replaceChildren(picture);
-    box.setAttribute("aria-label", `${ctc ? "CTC lattice" : "Transducer grid"}; ${HELP[state.kind][shown]}`);
-    box.scrollLeft = now && shown !== "gamma" ? Math.max(0, Math.min(scrolled, x(now.t) - LEFT), x(now.t) + column - box.clientWidth) : scrolled;
-    tell(now);
   }
 
   function tell(now) {

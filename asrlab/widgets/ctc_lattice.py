@@ -52,7 +52,7 @@ def narrow(log_y: np.ndarray, tokens: Sequence[str], text: str) -> tuple[tuple[s
     return (BLANK, *shown, OTHERS), folded
 
 
-class CtcLattice(Widget, module="ctc_lattice"):
+class CtcLattice(Widget, module="ctc_lattice", height=(1166, 1692)):
     """Probabilities, a text, and every path that reads it: one to walk, all of them to add up.
 
     Shows the forward and the backward table step by step, the share of the paths at each node and the gradient, for

@@ -111,6 +111,7 @@ export function truthRanks(history, truth) {
 
 const textOf = (prefix, tokens) => prefix.map((k) => tokens[k]).join("").replaceAll(MARK, " ").trim();
 const SHOWN_DEAD = 4, SPAN = 12; // dead prefixes shown; nats that the bars span
+const LEFT = 44, RIGHT = 4; // pixels beside the time axis, which spectrogram and chart have in common
 
 function badges(one, previous, finished) {
   if (finished || !previous) return [];
@@ -139,7 +140,7 @@ export default {
       format: (v) => (v ? format.number(v, 1) : "off") }, (v) => { options.lm_weight = v; run(); });
     const bonus = slider({ label: "Word bonus", min: 0, max: 4, step: 0.5, value: options.word_bonus,
       format: (v) => format.number(v, 1) }, (v) => { options.word_bonus = v; run(); });
-    const hear = h("span", {}), strip = h("div", { class: "tm-strip" });
+    const hear = h("span", {}), strip = h("div", { class: "tm-strip", style: { margin: `0 ${RIGHT}px 0 ${LEFT}px` } });
     const chart = h("div", { class: "tm-chart", role: "group", "aria-label": "Place of the truth in the beam; step with the arrow keys" });
     const list = h("ol", { class: "tm-beam" }), dead = h("ul", { class: "tm-beam tm-dead" });
     const votes = h("p", { class: "tm-votes" }), answers = h("dl", { class: "tm-answers" });
@@ -155,7 +156,8 @@ export default {
       sound.onTime = (t) => { steps.value = now = Math.min(example.log_y.length - 1, Math.floor(t / data.frame_seconds)); show(true); };
       hear.replaceChildren(sound.button("Hear it"));
       strip.replaceChildren(
-        h("img", { src: `data:image/png;base64,${example.picture}`, alt: `Spectrogram of: ${example.text}` }), h("span", { class: "tm-now" }));
+        h("img", { src: `data:image/png;base64,${example.picture}`, alt: `Spectrogram of: ${example.text}`,
+          style: { width: `${(100 * example.seconds) / (example.log_y.length * data.frame_seconds)}%` } }), h("span", { class: "tm-now" }));
       steps.count = example.log_y.length + 1;
       now = Math.min(now, example.log_y.length);
       run();
@@ -175,19 +177,19 @@ export default {
     function drawChart(width) {
       drawn = width || drawn;
       if (!drawn) return;
-      const height = 132, left = 44, T = history.length - 1, most = options.beam;
-      const x = scale([0, T], [left, drawn - 4]), y = scale([0, most], [18, height - 22]);
+      const height = 132, left = LEFT, T = history.length - 1, most = options.beam;
+      const x = scale([0, T], [left, drawn - RIGHT]), y = scale([0, most], [18, height - 22]);
       const place = (rank) => y(rank === null ? most : rank);
       const line = (values, cls) => s("path", { class: cls, d: values.map((rank, t) =>
         `${t ? "L" : "M"}${x(t + 0.5).toFixed(1)} ${place(rank).toFixed(1)}`).join("") });
       chart.replaceChildren(s("svg", { viewBox: `0 0 ${drawn} ${height}`, width: drawn, height, role: "img",
         "aria-label": `The truth is ${ranks.filter((r) => r === null).length ? "lost in some frames" : "in the beam throughout"}` },
-        s("line", { class: "tm-lost", x1: left, x2: drawn - 4, y1: y(most), y2: y(most) }),
+        s("line", { class: "tm-lost", x1: left, x2: drawn - RIGHT, y1: y(most), y2: y(most) }),
         s("text", { x: left - 6, y: y(0) + 4, "text-anchor": "end" }, "first"),
         s("text", { x: left - 6, y: y(most) + 4, "text-anchor": "end" }, "lost"),
         s("text", { x: left, y: 11 }, "place of what was said"),
         ranksAlone && line(ranksAlone, "tm-alone"), line(ranks, "tm-truth"),
-        ranksAlone && s("text", { x: drawn - 4, y: 11, "text-anchor": "end", class: "tm-legend" }, "dashed: without language model"),
+        ranksAlone && s("text", { x: drawn - RIGHT, y: 11, "text-anchor": "end", class: "tm-legend" }, "dashed: without language model"),
         s("line", { class: "tm-cursor", x1: 0, x2: 0, y1: 14, y2: height - 16 })));
       chart.scale = x;
       cursor();

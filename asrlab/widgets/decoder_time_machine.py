@@ -20,7 +20,7 @@ DIGITS = 2  # of a log-probability, nats
 LONGEST = 12.0  # seconds of a recording
 
 
-class DecoderTimeMachine(Widget, module="decoder_time_machine"):
+class DecoderTimeMachine(Widget, module="decoder_time_machine", height=(1138, 1380)):
     """One recording, frame by frame: the beginnings in the beam with their scores, and those that have just died.
 
     Beam, weight of the language model and word bonus can be changed; the search runs anew at once. It is

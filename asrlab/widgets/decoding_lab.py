@@ -139,7 +139,7 @@ class DecodingLab:
         return f"{best}<table>{head}{rows}</table>"
 
 
-class DecodingLabRecording(Widget, module="decoding_lab"):
+class DecodingLabRecording(Widget, module="decoding_lab", height=(632, 1149)):
     """The answers of a `DecodingLab` for one sound under every setting of beam, LM weight and lexicon."""
 
     data = traitlets.Dict().tag(sync=True)

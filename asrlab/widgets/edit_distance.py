@@ -11,7 +11,7 @@ UNITS = ("word", "character")
 LONGEST = 200  # letters of a text
 
 
-class EditDistance(Widget, module="edit_distance"):
+class EditDistance(Widget, module="edit_distance", height=(753, 1039)):
     """Type what was said and what was heard, and watch the table of edit distances fill and the alignment be found.
 
     The arithmetic is `asrlab.scratch.edit_distance` in JavaScript: the table, the same choice among equally cheap

@@ -13,7 +13,7 @@ STEPS, FEATURES, SIZE = 120, 2, 8
 DIGITS = 4
 
 
-class GradientThroughTime(Widget, module="gradient_through_time"):
+class GradientThroughTime(Widget, module="gradient_through_time", height=(821, 931)):
     """Choose a cell, the spectral radius of its recurrent weights (or the bias of its forget gates), the nonlinearity
     and the number of steps; see how long the gradient is at every step on its way back, and the states on theirs.
 

@@ -68,16 +68,26 @@ const LEFT = 34, TOP = 26, ROW = 48, COLUMN = 46, RADIUS = 17;
 const percent = (p) => (p >= 0.995 ? "100" : p < 0.005 ? "0" : (100 * p).toFixed(0));
 const log1 = (x) => (x === NONE ? "impossible" : format.number(x, 1));
 
+// The title names the recording that is shown, in whose table the word looks for itself.
+export function titleOf({ word, recordings }, k) {
+  return `All ways of “${word}” through the recording “${recordings[k].name}”`;
+}
+
 function render({ model, el }) {
   const data = model.get("data");
   const state = { recording: 0, mode: "sum", unit: "share", stay: data.stay, sharpness: data.weight, step: 0, playing: -1 };
   const card = frame(el, {
-    title: `All ways through “${data.word}”`,
+    title: titleOf(data, 0),
     help: "Columns are frames of the recording, rows are states of the word. Step through the table: each node takes what "
       + "comes in, and adds how well its frame fits.",
   });
   const recording = choice({ label: "Recording", value: "0", options: data.recordings.map((one, i) => [String(i), one.name]) },
-    (next) => { state.recording = Number(next); stopSound(); renew(true); });
+    (next) => {
+      state.recording = Number(next);
+      card.querySelector(".aw-title").textContent = titleOf(data, state.recording);
+      stopSound();
+      renew(true);
+    });
   const hear = h("span", {});
   const mode = choice({ label: "At each node", value: "sum", options: [["sum", "add up (forward)"], ["best", "keep the best (Viterbi)"]] },
     (next) => { state.mode = next; renew(true); });
@@ -89,7 +99,7 @@ function render({ model, el }) {
     format: (x) => `${format.number(x, 2)} ×` }, (next) => { state.sharpness = next; renew(); });
   const box = h("div", { class: "aw-scroll ht-box", role: "group", tabindex: "0", "aria-label": "The trellis; arrow keys step" });
   const steps = stepper({ label: "Steps through the trellis", count: 2, keys: box, format: (k) => `${k}` },
-    (k) => { state.step = k; draw(); });
+    (k) => { state.step = k; draw(true); });
   const says = h("p", { class: "ht-says", role: "status" });
   const sums = h("dl", { class: "ht-sums" });
   card.append(row(recording, hear), row(mode, unit), row(stay, sharp), steps, box, says, sums);
@@ -121,6 +131,7 @@ function render({ model, el }) {
     steps.value = state.step = at;
     if (whole) hear.replaceChildren(soundOf(state.recording));
     draw();
+    if (whole) box.scrollLeft = 0; // one reads from the beginning
   }
 
   function soundOf(k) {
@@ -140,7 +151,8 @@ function render({ model, el }) {
     for (const one of box.querySelectorAll("[data-frame]")) one.classList.toggle("ht-heard", Number(one.dataset.frame) === t);
   }
 
-  function draw() {
+  // `follow`: bring the column of the step into view, where the table is wider than its box.
+  function draw(follow = false) {
     if (width <= 0 || !state.logB) return;
     const one = data.recordings[state.recording], T = state.logB.length, S = data.states;
     const column = Math.max(COLUMN, Math.floor((width - LEFT) / T)), filled = Math.min(state.step, state.order.length);
@@ -199,7 +211,7 @@ function render({ model, el }) {
     if (sound.parentNode !== box) box.replaceChildren(sound, picture);
     else box.lastChild.replaceWith(picture);
     const focus = state.step > state.order.length ? T - back : state.step > 0 ? state.order[state.step - 1][0] : 0;
-    if (x(focus) < box.scrollLeft + LEFT || x(focus) + column > box.scrollLeft + box.clientWidth) box.scrollLeft = x(focus) - box.clientWidth / 2;
+    if (follow && (x(focus) < box.scrollLeft + LEFT || x(focus) + column > box.scrollLeft + box.clientWidth)) box.scrollLeft = x(focus) - box.clientWidth / 2;
     tell();
   }
 

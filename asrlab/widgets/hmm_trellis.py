@@ -27,7 +27,7 @@ class Take:
     log_b: np.ndarray  # (T, S): how well each frame fits each state, nats
 
 
-class HmmTrellis(Widget, module="hmm_trellis"):
+class HmmTrellis(Widget, module="hmm_trellis", height=(950, 1417)):
     """A word's states against a recording's frames: step through the forward table or through Viterbi and its way back.
 
     Arrows are as thick as their share of the sum. Two sliders change how likely a state is kept and how much the sound

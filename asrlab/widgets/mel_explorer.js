@@ -249,7 +249,7 @@ function render({ model, el }) {
   const spectrum = s("svg", { viewBox: `0 0 ${VIEW.width} ${VIEW.height}`, role: "img" });
   const facts = h("p", { class: "aw-note me-facts" }), found = h("p", { class: "aw-note me-found" });
   card.append(row(which, h("span", { class: "me-hear" }, hear, rebuildButton)),
-    h("div", { class: "me-stage" }, h("span"), h("div", { class: "me-plane" }, wave, spot), ticks, plane),
+    h("div", { class: "me-stage aw-sticky" }, h("span"), h("div", { class: "me-plane" }, wave, spot), ticks, plane),
     facts, row(along), h("div", { class: "me-pair" }, cut, spectrum), found,
     row(controls.window, controls.hop, controls.bands), row(controls.shape, controls.scale, controls.log, controls.emphasis));
   drag(plane, ({ x }) => { along.value = Math.round(1000 * x); move(x); });

@@ -19,7 +19,7 @@ LONGEST = 4.0  # seconds of a sound: the page analyses all of it at each move of
 SHORTEST = 0.1  # seconds: the longest window and a little more
 
 
-class MelExplorer(Widget, module="mel_explorer"):
+class MelExplorer(Widget, module="mel_explorer", height=(1116, 1581)):
     """Move the window, the hop, the filters and the logarithm, and see and hear what is left of a sound.
 
     The arithmetic is that of `signals.features` in JavaScript: with a Hann window of 25 ms, a hop of 10 ms, 80 mel

@@ -24,7 +24,9 @@ const CURVES = [
 ];
 
 function render({ model, el }) {
-  const data = () => model.get("data");
+  const runs = model.get("runs") ?? [];
+  let chosen = 0;
+  const data = () => runs[chosen]?.data ?? model.get("data");
   const lines = () => data().lines ?? [];
   const card = frame(el, {
     title: "A training, epoch by epoch",
@@ -35,7 +37,9 @@ function render({ model, el }) {
   const says = h("p", { class: "tl-says", role: "status" });
   const steps = stepper({ label: "Epoch", count: 1, speed: 2,
     format: (k) => (lines().length ? `epoch ${k + 1}` : "no epoch yet") }, show);
-  card.append(what, steps, says, charts, sentences, picture);
+  const which = runs.length > 1 && choice({ label: "Recorded run", value: 0, options: runs.map(({ title }, k) => [k, title]) },
+    (k) => { chosen = k; open(); });
+  card.append(...[which, what, steps, says, charts, sentences, picture].filter(Boolean));
 
   function chart({ name, keys, factor }, upTo) {
     const all = lines(), values = keys.flatMap(([key]) => all.map((line) => factor * (line[key] ?? 0)));
@@ -82,8 +86,9 @@ function render({ model, el }) {
     }
     const shown = (key) => (line[key] === undefined ? "–" : format.percent(line[key], 1));
     const mark = bestEpoch(lines()) === line.epoch ? " The best so far: these weights are kept." : "";
+    const end = state === "failed" && k === lines().length - 1 ? ` Here the training ended: ${data().message}` : "";
     says.textContent = `After epoch ${line.epoch}: loss ${format.number(line.loss, 1)} nats, ${shown("dev_wer")} of the words`
-      + ` and ${shown("dev_cer")} of the letters wrong, ${shown("blank")} of the frames blank.${mark}`;
+      + ` and ${shown("dev_cer")} of the letters wrong, ${shown("blank")} of the frames blank.${mark}${end}`;
     const seen = snapshots.find((one) => one.epoch === line.epoch);
     sentences.replaceChildren(...(seen ? seen.examples.map(sentence)
       : [note("The transcripts of this epoch come with the next one.")]));
@@ -101,9 +106,15 @@ function render({ model, el }) {
       heatmap(rows, { label: `Attention of ${labels.length} letters over ${rows[0].length} frames` })];
   }
 
-  function refresh() {
+  // A recorded run begins at its beginning; a live one stays at its newest epoch until the reader goes back.
+  function open() {
+    refresh(false);
+    steps.value = 0;
+    show(0);
+  }
+
+  function refresh(following = steps.value >= steps.count - 1) {
     const { settings = {}, utterances = 0, minutes = 0 } = data(), count = Math.max(1, lines().length);
-    const following = steps.value >= steps.count - 1;
     const head = settings.decoder ? " with an attention decoder" : "";
     what.textContent = !settings.encoder ? "" : `${settings.size} ${settings.encoder}${head}, augmentation: `
       + `${settings.augmentation}, learning rate ${settings.learning_rate}, ${utterances} utterances (${minutes} minutes)`;
@@ -112,9 +123,11 @@ function render({ model, el }) {
     show(steps.value);
   }
 
-  model.on?.("change:data", refresh);
-  refresh();
-  return () => { steps.stop(); model.off?.("change:data", refresh); };
+  const grow = () => refresh();
+  model.on?.("change:data", grow);
+  if (runs.length) open();
+  else refresh();
+  return () => { steps.stop(); model.off?.("change:data", grow); };
 }
 
 export default { render };

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
@@ -14,10 +14,11 @@ from IPython.display import display
 from asrlab import corpora
 from asrlab.core.errors import AsrlabError
 from asrlab.corpora import Corpus
+from asrlab.scoring import receipt
 from asrlab.widgets.base import Widget
 from asrlab.widgets.training_run import AUGMENTATION, SIZES, LabSettings, TrainingRun, as_data, recipe_of
 
-RECORDING = Path(__file__).parent / "recordings" / "training_lab.json"
+RECORDINGS = Path(__file__).parent / "recordings"
 RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 WORDS = {
     "ready": "Choose, then press Start.",
@@ -30,17 +31,41 @@ WORDS = {
 }
 
 
-class TrainingCurves(Widget, module="training_lab"):
-    """Losses and error rates over the epochs; for each epoch, transcripts of dev with their errors, and attention."""
+@dataclass(frozen=True)
+class Recording:
+    """A run of the lab that `benchmarks.training_lab` makes and the pages show, as a receipt in `RECORDINGS`."""
+
+    title: str
+    settings: LabSettings
+
+    def path(self, name: str, folder: Path = RECORDINGS) -> Path:
+        return folder / f"training_lab.{name}.json"
+
+
+# What the pages offer. The second fails, and the third has an attention decoder, whose attention is drawn.
+RECORDED = {
+    "good": Recording("all is well", LabSettings(epochs=30)),
+    "too-fast": Recording("learning rate too high", LabSettings(learning_rate=1e-1, epochs=12)),
+    "attention": Recording("with an attention decoder", LabSettings(decoder=True, epochs=30)),
+}
+
+
+class TrainingCurves(Widget, module="training_lab", height=(770, 1220)):
+    """Losses and error rates over the epochs; for each epoch, transcripts of dev with their errors, and attention.
+
+    data  one run as `as_data` gives it, which may grow
+    runs  instead of it, finished runs to choose from: [{"title", "data"}, ...]
+    """
 
     data = traitlets.Dict().tag(sync=True)
+    runs = traitlets.List().tag(sync=True)
 
 
 class TrainingLab:
     """Controls on the left, what is learned below: show it in Jupyter, choose and press *Start*.
 
     The training is `training.loop.train` on a small part of scenetalk, in a thread of this kernel. While the book is
-    built (`ASRLAB_BOOK` is set) the lab shows a recorded run of itself instead, which needs no kernel: see `recorded`.
+    built (`ASRLAB_BOOK` is set) the lab shows recorded runs of itself instead, which need no kernel: see `recorded`.
     """
 
     def __init__(self, corpus: Corpus | None = None, directory: Path | str | None = None):
@@ -103,28 +128,12 @@ class TrainingLab:
         self.curves.data = as_data(run, self.settings)
 
     @classmethod
-    def record(cls, settings: LabSettings, directory: Path | str, path: Path | str = RECORDING, **options) -> dict:
-        """Train by `settings` to the end and write what the lab showed to `path`, for `recorded`.
-
-        Raises AsrlabError with the training's message if it fails.
-        """
-        run = TrainingRun(recipe_of(settings), directory, options.get("corpus"))
-        run.start()
-        run.wait()
-        if run.state != "finished":
-            raise AsrlabError(f"nothing was recorded: {run.message}")
-        data = as_data(run, settings)
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).write_text(json.dumps(data, ensure_ascii=False) + "\n", encoding="utf-8")
-        return data
-
-    @classmethod
-    def recorded(cls, path: Path | str = RECORDING) -> TrainingCurves:
-        """A run that was recorded before, as a widget that needs no kernel. Raises AsrlabError if there is none."""
-        try:
-            return TrainingCurves(data=json.loads(Path(path).read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:
-            raise AsrlabError(f"{path}: no recording of the lab ({error}); make one with TrainingLab.record") from None
+    def recorded(cls, folder: Path = RECORDINGS) -> TrainingCurves:
+        """The runs of `RECORDED`, as a widget that needs no kernel. Raises AsrlabError where a receipt is missing."""
+        receipts = {name: receipt.read(one.path(name, folder)) for name, one in RECORDED.items()}
+        return TrainingCurves(
+            runs=[{"title": RECORDED[name].title, "data": made["lab"]} for name, made in receipts.items()]
+        )
 
     def _ipython_display_(self) -> None:
         display(self.recorded() if os.environ.get("ASRLAB_BOOK") else self.box)

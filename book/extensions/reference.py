@@ -91,7 +91,8 @@ def rendered(doc: str, known: dict, docname: str) -> list:
             found.append(definitions(block.rows, known, docname))
         elif block.kind == "list":
             items = (paragraph(*inline(text, known, docname)) for _, text in block.rows)
-            found.append(nodes.bullet_list("", *(nodes.list_item("", item) for item in items), bullet="-"))
+            made = nodes.enumerated_list if block.rows[0][0] else nodes.bullet_list
+            found.append(made("", *(nodes.list_item("", item) for item in items)))
         else:
             found.append(paragraph(*inline(block.text, known, docname)))
     return found

@@ -5,7 +5,8 @@ a docstring or commented fields. A docstring is plain text in these shapes:
 
     name  meaning            rows, two or more spaces between; continued by lines that are indented
     Args:                    a title (Args, Returns, Raises, Attributes) above indented rows `name: meaning`, or text
-    - text                   a list
+    - text                   a list; or a numbered one, with 1.
+    Title, underlined        with three or more -
         text                 indented below a paragraph: shown as it is
 """
 
@@ -19,6 +20,7 @@ WIDTH = 76  # letters that fit a line of code on a page
 TITLE = re.compile(r"(Args|Attributes|Raises|Returns|Yields):")
 WORD = r"[\w.*…\"'`{}\[\]()/=-]+"
 ROW = re.compile(rf"({WORD}(?:(?:, | \| | / ){WORD})*)  +(\S.*)")
+ITEM = re.compile(r"^(-|\d+\.) ", re.MULTILINE)
 ARGUMENT = re.compile(rf"({WORD}(?:, {WORD})*): +(\S.*)")
 
 
@@ -28,7 +30,7 @@ class Block:
 
     kind: str  # paragraph, literal, rows, list or title
     text: str = ""
-    rows: tuple[tuple[str, str], ...] = ()  # (name, meaning); of a list, ("", item)
+    rows: tuple[tuple[str, str], ...] = ()  # (name, meaning); of a list, ("" or "1.", item)
 
 
 @dataclass(frozen=True)
@@ -86,15 +88,20 @@ def blocks(doc: str) -> list[Block]:
             body = textwrap.dedent("\n".join(_take(lines, _deep)))
             rows = _rows(body, ARGUMENT)
             found += [Block("rows", rows=rows)] if rows else blocks(body)
-        elif lines[0].startswith("- "):
-            items = re.split(r"^- ", "\n".join(_take(lines, lambda line: line.startswith(("- ", "  ")))), flags=re.M)
-            found.append(Block("list", rows=tuple(("", " ".join(item.split())) for item in items[1:])))
+        elif len(lines) > 1 and re.fullmatch(r"-{3,}", lines[1]):
+            found.append(Block("title", lines.pop(0)))
+            lines.pop(0)
+        elif ITEM.match(lines[0]):
+            text = "\n".join(_take(lines, lambda line: bool(ITEM.match(line)) or line.startswith("  ")))
+            _, *parts = ITEM.split(text)
+            items = zip(parts[::2], (" ".join(part.split()) for part in parts[1::2]), strict=True)
+            found.append(Block("list", rows=tuple((mark.strip("-"), item) for mark, item in items)))
         elif ROW.fullmatch(lines[0]):
             body = _take(lines, lambda line: bool(ROW.fullmatch(line)) or line.startswith(" "))
             found.append(Block("rows", rows=_rows("\n".join(body), ROW)))
         else:
             first = lines.pop(0)
-            rest = _take(lines, lambda line: bool(re.match(r"(?!- |Raises )\S", line)) and not TITLE.fullmatch(line))
+            rest = _take(lines, _continues)
             found.append(Block("paragraph", " ".join(" ".join([first, *rest]).split())))
     return found
 
@@ -104,6 +111,11 @@ def _take(lines: list[str], belongs) -> list[str]:
     while lines and belongs(lines[0]):
         taken.append(lines.pop(0))
     return taken
+
+
+def _continues(line: str) -> bool:
+    """Is this line the next of a paragraph? What an error is about begins a paragraph of its own."""
+    return bool(line.strip()) and not (line.startswith((" ", "Raises ")) or ITEM.match(line) or TITLE.fullmatch(line))
 
 
 def _deep(line: str) -> bool:

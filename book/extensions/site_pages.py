@@ -1,15 +1,20 @@
 """What the book changes about the pages that Jupyter Book writes."""
 
 import json
+import re
 import sys
 from html import escape
 from pathlib import Path
+
+from docutils import nodes
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tools import times
 
 STATIC = Path(__file__).resolve().parents[1] / "static"
+SHARE = "share.png"  # 1200 x 630, shown where a page is shared
+DESCRIPTION = 200  # letters; what shows them cuts longer ones
 
 
 def drop_unused_style(app, pagename, templatename, context, doctree):
@@ -51,15 +56,62 @@ def say_duration(app, pagename, templatename, context, doctree):
         context["body"] = context["body"].replace("</h1>", f'</h1>\n<p class="duration">{escape(line)}</p>', 1)
 
 
+CAPTION = re.compile(r'(<figure[^>]*class="[^"]*\b(?:plot|drawn)\b[^"]*"[^>]*>.*?<figcaption[^>]*>)', re.DOTALL)
+
+
+def number_figures(app, pagename, templatename, context, doctree):
+    """Figures that are drawn, by code or in the page, are numbered through each page, in their captions."""
+    count = 0
+
+    def numbered(found) -> str:
+        nonlocal count
+        count += 1
+        return f'{found[1]}<span class="figure-number">Figure {count}.</span> '
+
+    if "<figcaption" in context.get("body", ""):
+        context["body"] = CAPTION.sub(numbered, context["body"])
+
+
+def summary_of(doctree: nodes.document) -> str:
+    """The page in a sentence or two, for those who list or share it: its lead, else its first paragraph."""
+    paragraphs = list(doctree.findall(nodes.paragraph))
+    lead = [one for one in paragraphs if "lead" in one["classes"]] or paragraphs
+    text = " ".join(lead[0].astext().split()) if lead else ""
+    if len(text) <= DESCRIPTION:
+        return text
+    return text[:DESCRIPTION].rsplit(" ", 1)[0].rstrip(",;:") + " …"
+
+
+def describe(app, pagename, templatename, context, doctree):
+    """What a search engine or a message shows of the page: its title, a description and a picture."""
+    if doctree is None:
+        return
+    title, text = app.env.titles[pagename].astext(), summary_of(doctree)
+    # The address of a picture must be whole; where nobody says where the book will stand, it is the page's own.
+    base = app.config.html_baseurl
+    picture = f"{base.rstrip('/')}/_static/{SHARE}" if base else context["pathto"](f"_static/{SHARE}", 1)
+    tags = [("name", "description", text), ("property", "og:title", title), ("property", "og:description", text)]
+    tags += [("property", "og:type", "article"), ("property", "og:site_name", app.config.html_title)]
+    tags += [("property", "og:image", picture), ("name", "twitter:card", "summary_large_image")]
+    meta = app.env.metadata.get(pagename) or {}
+    if "html_theme.sidebar_secondary.remove" in meta:  # known before the page is there, so that it does not move
+        context["metatags"] += '\n<script>document.documentElement.dataset.contents = "none";</script>'
+    lines = [f'<meta {kind}="{name}" content="{escape(value)}" />' for kind, name, value in tags if value]
+    context["metatags"] = "\n".join([context.get("metatags", ""), *lines])
+
+
 def shared(env) -> str:
-    """What pages show of one another: titles, labels, numbers, who is cited, how long notebooks take."""
+    """What pages show of one another: titles, labels, numbers, who cites what, terms, how long notebooks take."""
     found = {
         "titles": {page: title.astext() for page, title in env.titles.items()},
         "contents": env.toctree_includes,
         "numbers": env.toc_fignumbers,
         "labels": [env.domaindata["std"][kind] for kind in ("labels", "anonlabels")],
         "equations": env.domaindata["math"]["objects"],
-        "cited": sorted({target.key for ref in env.domaindata["cite"]["citation_refs"] for target in ref.targets}),
+        "cited": sorted(
+            {(target.key, ref.docname) for ref in env.domaindata["cite"]["citation_refs"] for target in ref.targets}
+        ),
+        "terms": getattr(env, "glossary_terms", {}),
         "durations": {page: times.line(page) for page in env.found_docs},
     }
     return json.dumps(found, sort_keys=True, default=str)
@@ -84,13 +136,33 @@ ACCESSIBLE = (
 )
 
 
+VIEW = re.compile(r'(<script type="application/vnd\.jupyter\.widget-view\+json">(.*?)</script>)(?!<div)', re.DOTALL)
+STATE = re.compile(r'<script type="application/vnd\.jupyter\.widget-state\+json">(.*?)</script>', re.DOTALL)
+
+
+def reserve(page: str) -> str:
+    """A page with a place for each of its widgets, about as high: below it nothing moves when it comes."""
+    states = {}
+    for found in STATE.finditer(page):
+        states |= json.loads(found[1])["state"]
+
+    def placed(found) -> str:
+        state = states.get(json.loads(found[2])["model_id"], {}).get("state", {})
+        wide, narrow = state.get("height") or (320, 320)
+        style = f"--wide-height:{wide}px;--narrow-height:{narrow}px"
+        return f'{found[1]}<div class="widget-place" data-state="waiting" style="{style}"></div>'
+
+    return VIEW.sub(placed, page)
+
+
 def mend_markup(app, exception):
     if exception is not None or app.builder.name != "html":
         return
     for path in Path(app.outdir).rglob("*.html"):
         if "_static" in path.parts:
             continue
-        page = mended = path.read_text(encoding="utf-8")
+        page = path.read_text(encoding="utf-8")
+        mended = reserve(page)
         for before, after in ACCESSIBLE:
             mended = mended.replace(before, after)
         if mended != page:
@@ -105,4 +177,6 @@ def setup(app):
     app.connect("html-page-context", drop_unused_style, priority=900)
     app.connect("html-page-context", offer_notebook, priority=900)
     app.connect("html-page-context", say_duration)
+    app.connect("html-page-context", number_figures)
+    app.connect("html-page-context", describe)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -78,7 +78,6 @@
       await entry.begun;
       var el = document.createElement("div");
       place.replaceChildren(el);
-      place.style.minHeight = "";
       await widget.render({ model: model, el: el });
       place.dataset.state = "mounted";
     } catch (error) {
@@ -87,14 +86,12 @@
     }
   }
 
-  var text = document.querySelector(STATE);
-  var states = text ? JSON.parse(text.textContent).state : {};
+  // One state on a page of the book; the book as one page (tools/pdf.py) has several.
+  var states = Object.assign({}, ...Array.from(document.querySelectorAll(STATE), function (text) {
+    return JSON.parse(text.textContent).state;
+  }));
   var waiting = Array.from(document.querySelectorAll(VIEW), function (view) {
-    var place = document.createElement("div");
-    place.className = "widget-place";
-    place.dataset.state = "waiting";
-    place.style.minHeight = "20rem"; // about what will stand here, so that the text below hardly moves
-    view.after(place);
+    var place = view.nextElementSibling; // the build has put it there (extensions/site_pages.py)
     return { place: place, entry: states[JSON.parse(view.textContent).model_id] };
   });
   function mountAll() { waiting.forEach(function (one) { mount(one.place, one.entry); }); }

@@ -18,6 +18,9 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from pybtex.database import parse_file
 
+from asrlab.grading import authoring
+from asrlab.grading.exercise import sets
+
 from . import times
 from .execute import ROOT, notebook_pages, sha256
 from .plain_markdown import PlainMarkdown
@@ -34,13 +37,29 @@ IMAGE = re.compile(r"!\[(?P<alt>[^\]]*)\]\((?P<path>[^)\s]+)\)")
 
 INSTALL = """\
 # The package behind the book: installed already, or lying beside the notebooks as in the book's archive of them.
-import importlib.util, pathlib, subprocess, sys
+import importlib.util, pathlib, subprocess, sys, tempfile
+from importlib.metadata import PackageNotFoundError, version
+
+
+def installed(package):
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
 
 if importlib.util.find_spec("asrlab") is None:
     here = pathlib.Path.cwd()
     found = [folder for folder in (here, *here.parents) if (folder / "asrlab" / "__init__.py").exists()]
     assert found, "asrlab is not installed; the archive of all notebooks ('How to use this book') brings it along"
-    subprocess.check_call([sys.executable, "-m", "pip", "install", "--quiet", str(found[0])])"""
+    pair = {package: installed(package) for package in ("torch", "torchaudio")}
+    # A pair that is there (built for a GPU, say) stays as it is: another build of one would not fit the other.
+    kept = pair if all(number.startswith("2.11.") for number in pair.values()) else {}
+    with tempfile.TemporaryDirectory() as folder:
+        constraints = pathlib.Path(folder, "constraints.txt")
+        constraints.write_text("".join(f"{package}=={number}\\n" for package, number in kept.items()))
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--constraint", str(constraints), str(found[0])]
+        subprocess.check_call(command)"""
 
 
 def citations() -> dict:
@@ -73,8 +92,11 @@ def embed_images(cell, page: Path) -> None:
     cell.source = IMAGE.sub(attach, cell.source)
 
 
-def convert(page: Path, cited: dict, pages: list) -> nbformat.NotebookNode:
-    """A page as a notebook. `cited` are the citations, `pages` all pages that become notebooks."""
+def convert(page: Path, cited: dict, pages: list, exercise_cell=authoring.stub) -> nbformat.NotebookNode:
+    """A page as a notebook. `cited` are the citations, `pages` all pages that become notebooks.
+
+    `exercise_cell` says what a notebook shows of a cell with a solution: unless told otherwise, a hole.
+    """
     with_notebook = {path.resolve() for path in pages}
 
     def link(target: str, anchor: str):
@@ -90,7 +112,12 @@ def convert(page: Path, cited: dict, pages: list) -> nbformat.NotebookNode:
     source = jupytext.read(page, fmt="md:myst")
     cells = []
     for number, cell in enumerate(source.cells):
-        if cell.cell_type == "code":
+        if cell.cell_type == "code" and authoring.is_exercise(cell.source):
+            about = new_markdown_cell(f"*{authoring.summary(authoring.exercise_in(cell.source))}*")
+            about.id = f"{page.stem}-{number}-about"
+            cells.append(about)
+            cell = new_code_cell(exercise_cell(cell.source))
+        elif cell.cell_type == "code":
             cell = new_code_cell(cell.source, metadata=cell.metadata)
         else:
             try:
@@ -105,13 +132,17 @@ def convert(page: Path, cited: dict, pages: list) -> nbformat.NotebookNode:
         cells[0].source = re.sub(r"^(# .*)$", rf"\1\n\n*{line}*", cells[0].source, count=1, flags=re.MULTILINE)
     cells.insert(1, new_code_cell(INSTALL, id="install", metadata={"tags": ["install"]}))
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    return nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
+    about = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    if page.stem in sets():
+        about["asrlab"] = {"set": page.stem}
+    return nbformat.v4.new_notebook(cells=cells, metadata=about)
 
 
 def package_files() -> list:
     found = sorted(path for path in (ROOT / "asrlab").rglob("*") if path.is_file())
     package = [path for path in found if "__pycache__" not in path.parts]  # compiled code is of this machine only
-    return [*package, *(ROOT / name for name in PACKAGE_FILES)]
+    solved = [authoring.page_of(group) for group in sets().values()]  # what solution() shows
+    return [*package, *solved, *(ROOT / name for name in PACKAGE_FILES)]
 
 
 def write_archive(pages: list) -> None:
@@ -135,6 +166,7 @@ def sources(pages: list) -> dict:
     """Page -> hash of what its notebook is made from: its text, pictures, and what all notebooks depend on."""
     tools = [Path(__file__).with_name(name) for name in ("notebooks.py", "plain_markdown.py", "times.py")]
     tools += [BOOK / "references.bib", times.RECEIPT, times.GPU_RECEIPT]
+    tools += sorted(path for path in (ROOT / "asrlab" / "grading").rglob("*.py"))  # points, minutes, holes
     pictures = [path for path in sorted(BOOK.rglob("*")) if path.suffix in PICTURES and STATIC not in path.parents]
     names = "\0".join(page.relative_to(BOOK).as_posix() for page in pages)
     common = digest([path for path in (*tools, *pictures) if path.is_file()]) + names

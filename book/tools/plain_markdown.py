@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from . import quizzes
+
 OPENING = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|:{3,})\{(?P<name>[\w:+-]+)\} *(?P<argument>.*)$")
 OPTION = re.compile(r"^:(?P<key>[\w-]+): *(?P<value>.*)$")
 ROLE = re.compile(r"\{(?P<name>[\w:+-]+)\}`(?P<text>[^`]+)`")
@@ -19,8 +21,8 @@ NOTES = {"note", "tip", "hint", "seealso", "important", "admonition"}
 WARNINGS = {"warning", "caution", "attention", "danger", "error"}
 BOXES = {"dropdown", "card", "grid-item-card", "tab-item", "margin", "sidebar", "topic"}  # a title, then the content
 STATEMENTS = {"exercise", "exercise-start", "solution", "solution-start"}  # their kind is part of the title
-UNWRAPPED = {"grid", "grid-item", "tab-set", "container", "div", "exercise-end", "solution-end"}
-DROPPED = {"equation-list", "toctree", "tableofcontents", "bibliography", "contents", "index"}
+UNWRAPPED = {"grid", "grid-item", "tab-set", "container", "div", "exercise-end", "solution-end", "glossary"}
+DROPPED = {"equation-list", "progress", "toctree", "tableofcontents", "bibliography", "contents", "index"}
 
 
 @dataclass(frozen=True)
@@ -119,9 +121,21 @@ class PlainMarkdown:
             title = [f"**{given.argument}**", ""] if given.argument else []
             rows = self.list_table(body) if name == "list-table" else self.block(body)
             return ["", *title, *rows, ""]
+        if name == "quiz":
+            return self.quiz(body)
         if name == "raw":
             return ["", *body, ""]
         raise ValueError(f"directive {{{name}}}: say in {__name__} what a notebook shows in its place")
+
+    def quiz(self, body: list) -> list:
+        """Each question with its choices, and below it what is to be said of each of them, folded."""
+        result = []
+        for question in quizzes.questions("\n".join(body)):
+            choices = [f"- {self.inline(choice.text)}" for choice in question.shuffled]
+            said = [f"- {self.inline(choice.text)}: {self.inline(choice.why)}" for choice in question.choices]
+            result += ["", f"**{self.inline(question.ask)}**", "", *choices, ""]
+            result += ["<details><summary>Answers</summary>", "", *said, "", "</details>", ""]
+        return result
 
     def list_table(self, body: list) -> list:
         rows = []

@@ -1,4 +1,4 @@
-"""Fetch what third parties made: MathJax, which sets the formulas when the book is built, and the fonts they need.
+"""Fetch what third parties made: MathJax, which sets the formulas when the book is built, and fonts for formulas.
 
 `npm ci` takes exactly the versions of package-lock.json. Nothing of it is committed; the pages carry only the fonts,
 laid into book/static/vendor, and no page asks another host for one.
@@ -18,7 +18,11 @@ VENDOR = ROOT / "book" / "static" / "vendor"
 STAMP = VENDOR / "versions.json"
 
 # What is copied: (from a package, to book/static/vendor).
-PARTS = (("mathjax/es5/output/chtml/fonts/woff-v2", "mathjax/output/chtml/fonts/woff-v2"),)
+PARTS = (
+    ("mathjax/es5/output/chtml/fonts/woff-v2", "mathjax/output/chtml/fonts/woff-v2"),
+    # For formulas that the browser itself sets, on the page that lists them all.
+    ("@fontsource/stix-two-math/files/stix-two-math-latin-400-normal.woff2", "stix-two-math.woff2"),
+)
 
 
 def npm() -> list:

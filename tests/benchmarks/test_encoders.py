@@ -32,7 +32,7 @@ def test_recipes_differ_in_the_encoder_and_its_precision_alone():
 
 def the_rest(kind):
     plain = config.to_dict(encoders.recipe_of(kind, 1, 1e-3, 5))
-    plain["model"].pop("encoder")
+    plain["model"]["branches"].pop("sound")
     plain.pop("precision")
     return plain
 

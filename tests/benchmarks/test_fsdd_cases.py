@@ -75,3 +75,4 @@ def test_receipts_of_all_speakers_are_pooled_and_can_be_rescored(digits, tmp_pat
     held = receipt.read(tmp_path / "fsdd-ctc.ann.json")
     mine = {id: text for id, text in said.items() if "_ann_" in id}
     assert receipt.rescore(held, mine)["clean"] == held["metrics"]["wer.clean"]
+    assert held["recipe"]["corpus_options"] == {"split": "leave-one-out", "held_out": "ann"}

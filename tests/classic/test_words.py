@@ -7,6 +7,7 @@ import pytest
 
 from asrlab.classic import words
 from asrlab.core.errors import AsrlabError
+from asrlab.signals.effects import active_power
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -67,21 +68,38 @@ def test_noise_has_the_level_that_was_asked_for(few, snr):
         assert noisy.tags["snr"] == str(snr)
         assert (noisy.id, noisy.text, noisy.speaker) == (clean.id, clean.text, clean.speaker)
         gain = (x @ y) / (x @ x)
-        found = 10 * np.log10(np.mean((gain * x) ** 2) / np.mean((y - gain * x) ** 2))
+        found = 10 * np.log10(gain**2 * active_power(x, 16000) / np.mean((y - gain * x) ** 2))
         assert found == pytest.approx(snr, abs=0.6)  # x and n are not quite orthogonal
 
 
 def test_noises_differ_in_colour(few):
     def slope(name):
-        power = np.abs(np.fft.rfft(words._noise(name, 16000).astype(float))) ** 2
+        power = np.abs(np.fft.rfft(words._noise(name, 16000, "test").astype(float))) ** 2
         bands = [power[int(f * 30) : int(2 * f * 30)].mean() for f in (250, 500, 1000, 2000)]
         return np.diff(10 * np.log10(bands))
 
     assert slope("white") == pytest.approx(0, abs=0.5)
     assert slope("pink") == pytest.approx(-3, abs=0.5)  # dB in each octave
-    assert len(words._noise("babble", 16000)) == int(words.BABBLE_SECONDS * 16000)
+    assert len(words._noise("babble", 16000, "test")) == int(words.BABBLE_SECONDS * 16000)
     with pytest.raises(AsrlabError, match="noise='rain'"):
         words.with_noise(few, 0, "rain")
+
+
+def test_babble_is_of_talkers_that_are_heard_nowhere_else():
+    variants = {purpose: {voice.split("+")[1] for voice in words.talkers(purpose)} for purpose in words.PURPOSES}
+    assert not variants["train"] & variants["test"]
+    for split in ("dev", "test"):
+        measured = {voice.split("+")[1] for voice in words.voices(split)}
+        assert not measured & (variants["train"] | variants["test"])
+    assert all(len(set(words.talkers(purpose))) == words.BABBLE_TALKERS for purpose in words.PURPOSES)
+
+
+@pytest.mark.parametrize("noise", words.NOISES)
+def test_noise_to_train_in_is_not_the_noise_to_test_in(noise):
+    train, test = (words._noise(noise, 16000, purpose).astype(float) for purpose in words.PURPOSES)
+    spectra = np.fft.rfft(train), np.fft.rfft(test)
+    together = np.fft.irfft(spectra[0] * spectra[1].conj())  # correlation at every shift
+    assert np.abs(together).max() < 0.2 * np.sqrt((train @ train) * (test @ test))
 
 
 def test_mixed_noise_takes_turns_and_keeps_the_order(few):

@@ -1,5 +1,6 @@
 """Downloads that break off and archives that attack, served by a small HTTP server with ranges."""
 
+import contextlib
 import gzip
 import hashlib
 import io
@@ -19,6 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from asrlab.core.errors import AsrlabError
+from asrlab.corpora import download
 from asrlab.corpora.download import Archive, fetch, install, unpack
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
@@ -168,6 +170,47 @@ def test_a_wrong_address_is_not_asked_twice(tmp_path):
         fetch(Archive("http://127.0.0.1:9/x.tar.gz"), tmp_path, progress=False, attempts=1)
 
 
+def test_a_drip_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "RATE_SECONDS", 0.2)
+
+    class Drip(Server):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(CONTENT)))
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                for byte in CONTENT:
+                    self.wfile.write(bytes([byte]))
+                    time.sleep(0.02)
+
+    began = time.monotonic()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Drip) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        with pytest.raises(AsrlabError, match=r"TimeoutError.*bytes in .* s.*bytes are kept"):
+            fetch(Archive(f"http://127.0.0.1:{server.server_port}/x.tar"), tmp_path, progress=False, attempts=2)
+        server.shutdown()
+    assert time.monotonic() - began < 60  # one byte every 20 ms would take six hours
+
+
+def test_more_than_a_corpus_can_be_is_not_fetched(tmp_path):
+    with serving() as (url, _), pytest.raises(AsrlabError, match="sends more than 1000 bytes"):
+        fetch(Archive(url, max_bytes=1000), tmp_path, progress=False)
+
+
+@pytest.mark.parametrize("records", ["[1]", '{"x": 1}', "{", "[" * 5000])
+def test_records_that_are_no_table_are_named(tmp_path, records):
+    (tmp_path / "checksums.json").write_text(records)
+    with serving() as (url, _), pytest.raises(AsrlabError, match=r"checksums\.json: .*; delete it"):
+        fetch(Archive(url), tmp_path, progress=False)
+
+
+def test_a_python_that_cannot_check_an_archive_says_so(tmp_path, monkeypatch):
+    monkeypatch.delattr(tarfile, "data_filter")
+    with pytest.raises(AsrlabError, match=r"update to 3\.10\.12"):
+        unpack(tar(tmp_path / "a", ("top/a", b"x")), tmp_path / "made", inside="top")
+
+
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="needs a folder that cannot be written")
 def test_unwritable_folder(tmp_path):
     tmp_path.chmod(0o500)
@@ -248,6 +291,8 @@ ATTACKS = {
     "write through a link": lambda p: tar(p, special("top/l", tarfile.SYMTYPE, "/etc"), ("top/l/evil", b"x")),
     "hard link out": lambda p: tar(p, special("top/l", tarfile.LNKTYPE, "../evil")),
     "dangling link": lambda p: tar(p, special("top/l", tarfile.SYMTYPE, "nowhere")),
+    "link to itself": lambda p: tar(p, ("top/a", b"x"), special("top/a", tarfile.LNKTYPE, "top/./a")),
+    "symbolic link to itself": lambda p: tar(p, ("top/a", b"x"), special("top/a", tarfile.SYMTYPE, "../top/a")),
     "device": lambda p: tar(p, special("top/d", tarfile.CHRTYPE)),
     "fifo": lambda p: tar(p, special("top/f", tarfile.FIFOTYPE)),
     "zip parent": lambda p: archive_zip(p, ("../evil", b"x")),

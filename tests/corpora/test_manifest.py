@@ -1,16 +1,22 @@
 """Manifests: what is good comes back the same, and all that is wrong is reported at once, line by line."""
 
 import json
+import os
+import stat
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from asrlab import corpora
 from asrlab.core.errors import AsrlabError
 from asrlab.corpora.base import Utterance
 from asrlab.corpora.download import sha256_file
-from asrlab.corpora.manifest import ManifestError, load, save_manifest
+from asrlab.corpora.manifest import FIELDS, ManifestError, load, save_manifest
 
 RATE = 16000
 
@@ -106,6 +112,12 @@ BAD = [
     ({"id": "18", "audio": "a.wav", "text": "x", "duration": 1}, "unknown field 'duration'"),
     ({"id": "good", "audio": "a.wav", "text": "x"}, "already that of"),
     ({"id": 19, "audio": "a.wav", "text": "x"}, "id is 19, not a string"),
+    (b'{"id": "20", "audio": "a.wav", "text": "x", "seconds": ' + b"9" * 400 + b"}", "it must be finite"),
+    (b'{"id": "21", "audio": "a.wav", "text": "\\ud800"}', "half a character"),
+    ({"id": "22\n", "audio": "a.wav", "text": "x"}, "control characters"),
+    ({"id": "23", "audio": "a" * 300 + ".wav", "text": "x"}, "cannot be read"),
+    ({"id": "24", "audio": "a.wav", "text": "x", "sources": {"lips": "a" * 300}}, "sources: "),
+    (b"[" * 5000, "not JSON"),
 ]
 
 
@@ -188,3 +200,91 @@ def test_nothing_there(folder):
         load(folder / "void")
     with pytest.raises(AsrlabError, match="no utterances"):
         load(written(folder, name="void.jsonl"))
+
+
+def test_the_pieces_that_unicode_calls_lines_are_one_line(folder):
+    path = written(folder, {"audio": "a.wav", "text": "turn\u2028left\u0085now"})
+    assert load(path, normalise_text=False)["train"][0].text == "turn left now"
+
+
+def test_a_line_with_very_many_tags_is_read_at_once(folder):
+    tags = {f"t{i}": "x" for i in range(60_000)}
+    began = time.process_time()
+    (utterance,) = load(written(folder, {"audio": "a.wav", "text": "x", "tags": tags}))["train"]
+    assert utterance.tags == tags
+    assert time.process_time() - began < 10  # looking through all names before it for each takes minutes
+
+
+@pytest.mark.parametrize("name", ["a.txt", "x.trans.txt"])
+def test_a_text_that_is_no_utf_8_is_named_and_not_guessed(folder, name):
+    (folder / "sub/b.flac").unlink()
+    (folder / name).write_bytes("a caf\xe9".encode("latin-1"))
+    with pytest.raises(ManifestError, match=rf"{name}: not UTF-8, byte 5 is 0xE9; .*iconv -f LATIN1"):
+        load(folder)
+    (folder / name).write_bytes(b"\xef\xbb\xbf" + "a caf\xe9".encode())
+    assert load(folder)["all"][0].text.endswith("caf\xe9")
+
+
+def test_pipes_are_not_opened(folder):
+    os.mkfifo(folder / "pipe.wav")
+    os.mkfifo(folder / "pipe.txt")
+    (folder / "a.txt").write_text("x")
+    (folder / "sub/b.txt").write_text("x")
+    with pytest.raises(ManifestError, match=r"pipe\.txt: is a pipe"):
+        load(folder)
+    (folder / "pipe.txt").unlink()
+    (folder / "pipe.txt").write_text("x")
+    with pytest.raises(ManifestError, match=r"pipe\.wav: is a pipe"):
+        load(folder)
+    with pytest.raises(ManifestError, match=r"pipe\.wav: is a pipe"):
+        load(written(folder.parent, {"audio": str(folder / "pipe.wav"), "text": "x"}))
+    for path in (folder / "pipe.wav", Path("/dev/zero")):
+        with pytest.raises(AsrlabError, match=r"is a (pipe|device)"):
+            load(path)
+
+
+def test_names_that_no_file_can_have(folder):
+    for name in ("a" * 300, "nul\0", "\ud800"):
+        with pytest.raises(AsrlabError, match="cannot be read"):
+            load(folder / name)
+
+
+def test_a_name_that_is_no_utf_8_is_one_bad_line(folder):
+    strange = os.fsencode(folder / "strange") + b"\xff.wav"
+    os.rename(folder / "a.wav", strange)
+    Path(os.fsdecode(strange)).with_suffix(".txt").write_text("x")
+    (folder / "sub/b.txt").write_text("x")
+    with pytest.raises(ManifestError) as error:
+        load(folder)
+    assert {what.split(" is ")[0] for _, what in error.value.problems} == {"id", "audio"}
+
+
+def test_a_place_that_is_no_file_is_not_replaced(folder):
+    (folder / "a.txt").write_text("x")
+    (folder / "sub/b.txt").write_text("x")
+    os.mkfifo(folder / "pipe")
+    with pytest.raises(AsrlabError, match="no regular file"):
+        save_manifest(load(folder)["all"], folder / "pipe")
+    assert stat.S_ISFIFO((folder / "pipe").stat().st_mode)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just("a.wav"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=6) | VALUES, min_size=1, max_size=3))
+def test_any_json_is_read_or_refused_line_by_line(folder, rows):
+    path = written(folder, *(json.dumps(row).encode() for row in rows))
+    try:
+        utterances = load(path)["train"]
+    except AsrlabError as error:
+        assert str(path) in str(error)
+    else:
+        assert len(utterances) == len(rows)
+        for utterance, row in zip(utterances, rows, strict=True):
+            assert utterance.text and 0 < utterance.seconds <= 1
+            assert row["audio"] == "a.wav" and isinstance(row["text"], str)

@@ -3,16 +3,21 @@
 import io
 import itertools
 import json
+import math
 import tarfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import soundfile
 import webdataset
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from asrlab import corpora
 from asrlab.core.errors import AsrlabError
-from asrlab.corpora import Utterance, shards
+from asrlab.corpora import Source, Utterance, read, shards
+from asrlab.corpora.read import _members as member_places
 from asrlab.signals import audio
 from asrlab.text import CharTokenizer
 from asrlab.training.batching import Speech, plan_epoch
@@ -104,7 +109,101 @@ def test_a_damaged_shard_says_so(utterances, tmp_path):
     data = bytearray(path.read_bytes())
     data[begin : begin + 400] = b"x" * 400
     path.write_bytes(bytes(data))
-    with pytest.raises(AsrlabError, match=r"shard-00000\.tar: u1\.flac cannot be read"):
+    with pytest.raises(AsrlabError, match=r"shard-00000\.tar:u1\.flac: not readable as audio"):
         corpus["train"][1].load()
     with pytest.raises(AsrlabError, match="holds no"):
-        shards.read(path, "other", 16000)
+        read(Source(path, member="other"))
+
+
+def test_what_load_would_refuse_is_not_written(utterances, tmp_path):
+    one = utterances[0]
+    bad = {
+        "a second one": [one, one],
+        "seconds is nan": [replace(one, seconds=math.nan)],
+        "seconds is -1": [replace(one, seconds=-1.0)],
+        "id is 5, not a string": [replace(one, id=5)],
+        "text is 5, not a string": [replace(one, text=5)],
+        "text is empty": [replace(one, text=" ")],
+        "tags are": [replace(one, tags={"k": 1})],
+    }
+    for i, (message, them) in enumerate(bad.items()):
+        with pytest.raises(AsrlabError, match=message):
+            shards.write(them, tmp_path / f"c{i}" / "train")
+        assert not (tmp_path / f"c{i}" / "train" / "index.jsonl").exists()  # half a corpus is none
+    for per_shard in (0, -1, 1.5, True):
+        with pytest.raises(AsrlabError, match="per_shard"):
+            shards.write(utterances, tmp_path / "other", per_shard=per_shard)
+
+
+def test_a_text_may_hold_what_unicode_calls_a_line_end(utterances, tmp_path):
+    said = replace(utterances[0], text="one\u2028two\u0085three")
+    shards.write([said, utterances[1]], tmp_path / "train")
+    assert [u.text for u in corpora.load("shards", tmp_path)["train"]] == [said.text, "word1"]
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"id": "u1"}, "already that of .*index.jsonl:2"),
+        ({"id": 1}, "id is 1, not a string"),
+        ({"text": ""}, "text is empty"),
+        ({"seconds": "x"}, "seconds is 'x', not a number"),
+        ({"seconds": math.nan}, "seconds is nan"),
+        ({"seconds": 10**400}, "a number of many digits"),
+        ({"tags": ["a"]}, "tags are"),
+        ({"modalities": "sound"}, "modalities are"),
+        ({"shard": "shard-00001.tar"}, "shard-00001.tar is missing"),
+        ({"shard": "x" * 300}, "is missing"),
+    ],
+    ids=str,
+)
+def test_a_bad_line_of_an_index_is_named(utterances, tmp_path, change, message):
+    shards.write(utterances[:3], tmp_path / "train")
+    index = tmp_path / "train" / "index.jsonl"
+    rows = [json.loads(line) for line in index.read_text().split("\n") if line]
+    rows[2] |= change
+    index.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(AsrlabError, match=rf"index\.jsonl:3: .*{message}"):
+        corpora.load("shards", tmp_path)
+
+
+def test_two_files_of_one_name_in_a_shard_are_refused(utterances, tmp_path):
+    shards.write(utterances[:2], tmp_path / "train")
+    corpus = corpora.load("shards", tmp_path)
+    with tarfile.open(tmp_path / "train" / "shard-00000.tar", "a") as tar:
+        tar.addfile(tarfile.TarInfo("u1.flac"), io.BytesIO())
+    member_places.cache_clear()
+    with pytest.raises(AsrlabError, match=r"holds 'u1\.flac' twice"):
+        corpus["train"][0].load()
+
+
+VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4) | st.lists(st.text(max_size=3))
+ROWS = st.fixed_dictionaries(
+    {},
+    optional={
+        **dict.fromkeys(("id", "text", "speaker", "seconds", "tags", "notes", "modalities", "shard"), VALUES),
+        "shard": VALUES | st.just("shard-00000.tar"),
+        "tags": VALUES | st.dictionaries(st.text(max_size=3), st.text(max_size=3), max_size=2),
+    },
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(change=ROWS | VALUES)
+def test_any_json_in_an_index_is_read_or_refused(packed, change):
+    folder, row = packed
+    changed = row | change if isinstance(change, dict) else change
+    (folder / "train" / "index.jsonl").write_text(json.dumps(changed) + "\n")
+    try:
+        (utterance,) = corpora.load("shards", folder)["train"]
+    except AsrlabError as error:
+        assert str(folder) in str(error) or "utterance" in str(error)
+    else:
+        assert math.isfinite(utterance.seconds) and isinstance(utterance.id, str) and utterance.text.strip()
+
+
+@pytest.fixture
+def packed(utterances, tmp_path):
+    """A folder of one shard, and the row of its one utterance."""
+    shards.write(utterances[:1], tmp_path / "packed" / "train")
+    return tmp_path / "packed", json.loads((tmp_path / "packed" / "train" / "index.jsonl").read_text())

@@ -10,6 +10,7 @@ import torch
 from asrlab.core.errors import AsrlabError
 from asrlab.decode.attention import AttentionBeam, AttentionOptions, _empty_paths, _extend, rescore
 from asrlab.decode.hypothesis import Hypothesis
+from asrlab.language import NGram, WordAutomaton, automaton, context_graph
 from asrlab.models import AttentionDecoder, DecoderOptions
 
 VOCABULARY, FRAMES = 4, 5
@@ -104,6 +105,61 @@ def test_a_wide_beam_finds_the_best_of_all_texts(seed, weight):
     assert [h.tokens for h in found] == best
     assert [h.score for h in found] == pytest.approx([expected[text] for text in best], abs=1e-5)
     assert found[0].parts["attention"] == pytest.approx(table.score(best[0]), abs=1e-5)
+
+
+def spoken(text):
+    """The words of tokens."""
+    return "".join(Letters.tokens[v] for v in text).replace("▁", " ").split()
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("weight", [None, 0.4])
+@pytest.mark.parametrize("through", ["language", "extra"])
+def test_languages_score_the_words_of_all_texts(seed, weight, through):
+    log_probs, table = random_log_probs(seed), Table()
+    # "b" may come first, "c" never twice, "a" at most once in a row
+    grammar = WordAutomaton(
+        automaton.build([{0: (-0.3, 0), 1: (0.2, 1)}, {0: (0.1, 0)}], [0.0, -0.4]), {"c": 1}, whole_vocabulary=True
+    )
+    languages = {
+        "lm": (0.6, NGram.train(["ab c", "a", "a ab", "c c"], order=2)),
+        "hot": (1.0, context_graph({"a c": 1.5, "cb": 1.0})),
+        "grammar": (0.8, grammar),
+    }
+    options = AttentionOptions(beam=400, ctc_weight=weight or 0.0, length_bonus=0.2, nbest=3)
+    heard = None if weight is None else log_probs
+    if through == "language":
+        found = AttentionBeam(table, Letters, options, language=languages).decode(torch.zeros(FRAMES, 2), heard)
+    else:
+        own = {"lm": languages.pop("lm")}
+        found = AttentionBeam(table, Letters, options, language=own).decode(torch.zeros(FRAMES, 2), heard, languages)
+        languages = own | languages
+
+    def nats(text):
+        return {
+            name: automaton.score(
+                one.automaton, int(one.automaton.start[0]), np.array([one.labels.get(w, 0) for w in spoken(text)], int)
+            )
+            for name, (_, one) in languages.items()
+        }
+
+    expected = {}
+    for text in all_texts(FRAMES - 1):
+        parts = nats(text)
+        expected[text] = (1 - (weight or 0.0)) * table.score(text) + 0.2 * len(text)
+        expected[text] += weight * ctc_score(log_probs, text) if weight else 0.0
+        expected[text] += sum(w * parts[name] for name, (w, _) in languages.items())
+    best = sorted(expected, key=expected.get, reverse=True)[:3]
+    assert [h.tokens for h in found] == best
+    assert [h.score for h in found] == pytest.approx([expected[text] for text in best], abs=1e-5)
+    for name, value in nats(best[0]).items():
+        assert found[0].parts[name] == pytest.approx(value, abs=1e-9)
+
+
+def test_a_grammar_that_fits_nothing_leaves_the_empty_text():
+    never = WordAutomaton(automaton.build([{1: (0.0, 1)}, {}], [-np.inf, 0.0]), {"zzz": 1})
+    (found,) = AttentionBeam(Table(), Letters, language={"grammar": (1.0, never)}).decode(torch.zeros(FRAMES, 2))
+    assert (found.text, found.score) == ("", -np.inf)
 
 
 def test_without_ctc_the_decoder_decides_alone():

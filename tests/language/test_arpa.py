@@ -49,7 +49,7 @@ def test_there_and_back(tmp_path, name, order):
     lm.write_arpa(tmp_path / name)
     back = NGram.read_arpa(tmp_path / name)
     assert back.words == lm.words and back.order == lm.order
-    for a, b in zip(lm.arrays, back.arrays, strict=True):
+    for a, b in zip(lm.automaton, back.automaton, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-7)
 
 

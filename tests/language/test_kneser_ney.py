@@ -98,7 +98,7 @@ def test_equal_to_the_textbook(order):
 @pytest.mark.parametrize("sentences", [corpus(), corpus(sentences=3), [[]], [["yes"]]])
 def test_probabilities_after_every_state_sum_to_one(order, sentences):
     lm = NGram.train(sentences, order, vocabulary=["extra"])
-    for state in range(len(lm.arrays.backoff)):
+    for state in range(len(lm.automaton.final)):
         words = [w for w in lm.words if w not in ("<s>", "</s>")]
         total = math.fsum(math.exp(lm.score(state, w)[0]) for w in words) + math.exp(lm.finish(state))
         assert total == pytest.approx(1.0, abs=1e-9), lm.history(state)

@@ -7,7 +7,7 @@ import pytest
 
 from asrlab.core.errors import AsrlabError
 from asrlab.language import NGram
-from asrlab.language.ngram import score_sentence, score_word
+from asrlab.language.automaton import score, step
 
 SENTENCES = ["turn left", "turn right now", "turn left at the light", "go left", "", "go", "go go go now"] * 2
 
@@ -33,7 +33,7 @@ def test_states_score_as_the_whole_history_does(order):
         state, history = lm.start(), ("<s>",)
         for word in rng.choice(words, size=6):
             assert lm.finish(state) == pytest.approx(backed_off(entries, history, "</s>"))
-            assert score_word.py_func(lm.arrays, state, lm.word_id(word)) == lm.score(state, word)
+            assert step.py_func(lm.automaton, state, lm.word_id(word)) == lm.score(state, word)
             logp, state = lm.score(state, str(word))
             assert logp == pytest.approx(backed_off(entries, history, str(word)))
             assert len(lm.history(state)) < max(order, 1) or order == 1
@@ -46,14 +46,14 @@ def test_compiled_scores_are_the_same():
     for _ in range(20):
         ids = rng.integers(3, len(lm.words), size=rng.integers(0, 8))
         expected = lm.logprob([lm.words[i] for i in ids])
-        assert score_sentence(lm.arrays, lm.start(), ids) == pytest.approx(expected)
+        assert score(lm.automaton, lm.start(), ids) == pytest.approx(expected)
 
 
 def test_taken_apart_and_built_again():
     lm = NGram.train(SENTENCES, 3)
     again = NGram(lm.entries())
     assert again.words == lm.words
-    for a, b in zip(lm.arrays, again.arrays, strict=True):
+    for a, b in zip(lm.automaton, again.automaton, strict=True):
         np.testing.assert_array_equal(a, b)
 
 

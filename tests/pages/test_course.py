@@ -101,7 +101,7 @@ def test_results_are_means_over_seeds_and_intervals_of_single_runs(tmp_path):
     receipt.write(tmp_path / "an4.json", "an4", "typed", {"wer.greedy.mean": 0.5}, commit="c", device="cpu")  # of all
     table = course.results("an4*.json", "peer.json", folder=tmp_path)
     assert table.rows[1:] == (
-        ("an4", "greedy", "2", "5.00", "4.0 – 6.0", "1.5"),
+        ("AN4 recogniser of this book", "greedy", "2", "5.00", "4.0 – 6.0", "1.5"),
         ("peer", "its own search, trigram", "1", "12.50", "10.0 – 15.0", "–"),
     )
     assert "no receipt" in course.results("none*.json", folder=tmp_path).rows[1][0]

@@ -134,8 +134,8 @@ def test_learning_curves_are_the_log(tmp_path, cut):
     losses, rates = plot.learning_curves(path)
     drawn = {line.get_label(): [list(part) for part in line.get_data()] for ax in (losses, rates) for line in ax.lines}
     assert drawn == {
-        "loss": [[1, 2, 3], [3, 2, 1]], "dev_loss": [[2, 3], [2.5, 1.5]],
-        "dev_wer": [[2, 3], [75, 50]], "dev_cer": [[], []],
+        "loss": [[1, 2, 3], [3, 2, 1]], "loss on dev": [[2, 3], [2.5, 1.5]],
+        "words wrong on dev": [[2, 3], [75, 50]], "letters wrong on dev": [[], []],
     }  # fmt: skip
     assert (losses.get_ylabel(), rates.get_ylabel()) == ("loss, nats", "error rate, %")
     (alone,) = plot.learning_curves([{"epoch": 1, "loss": 2.0}])
@@ -256,25 +256,64 @@ def test_backgrounds_are_transparent_and_nothing_changes_outside():
     assert dict(mpl.rcParams) == before
 
 
+def svgs(picture) -> list:
+    """The drawings of a picture, the wide one and the one for a phone, as elements."""
+    figure = ElementTree.fromstring(picture.html)  # well-formed
+    assert figure.tag == "figure"
+    return [ElementTree.tostring(one, encoding="unicode") for one in figure.iter(f"{SVG}svg")]
+
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
 def test_picture_takes_the_pages_colour_and_has_ids_of_its_own():
     def figures():
         return plot.picture(plot.spectrogram(np.eye(5), words=WORDS), 'A "red" <circle>'), plot.picture(
-            plot.bars({"a": {"x": 0.1}, "b": {"x": 0.2}}), "Two bars"
+            plot.bars({"a": {"x": 0.1}, "b": {"x": 0.2}}), "Two bars", "See <em>two</em>."
         )
 
     first, second = figures()
-    for svg in (first.svg, second.svg):
-        ElementTree.fromstring(svg)  # well-formed
-        assert plot.FOREGROUND not in svg and "currentColor" in svg
-        ids = re.findall(r'\bid="([^"]+)"', svg)
+    for html in (first.html, second.html):
+        assert plot.FOREGROUND not in html and "currentColor" in html
+        ids = re.findall(r'\bid="([^"]+)"', html)
         assert len(ids) == len(set(ids))
-        assert set(re.findall(r'(?:url\(#|href="#)([^")]+)', svg)) <= set(ids)
-        assert not re.search(r'(href|src)="(?!#|data:)', svg)  # no request leaves the page
-    assert not set(re.findall(r'\bid="([^"]+)"', first.svg)) & set(re.findall(r'\bid="([^"]+)"', second.svg))
-    root = ElementTree.fromstring(first.svg)
-    assert root.attrib["aria-label"] == 'A "red" <circle>' and root.attrib["role"] == "img"
-    written = {element.text for element in root.iter("{http://www.w3.org/2000/svg}text")}
-    assert {"red", "circle", "time, s"} <= written
+        assert set(re.findall(r'(?:url\(#|href="#)([^")]+)', html)) <= set(ids)
+        assert not re.search(r'(href|src)="(?!#|data:)', html)  # no request leaves the page
+    assert not set(re.findall(r'\bid="([^"]+)"', first.html)) & set(re.findall(r'\bid="([^"]+)"', second.html))
+    for svg in svgs(first):
+        root = ElementTree.fromstring(svg)
+        assert root.attrib["aria-label"] == 'A "red" <circle>' and root.attrib["role"] == "img"
+        written = {element.text for element in root.iter(f"{SVG}text")}
+        assert {"red", "circle", "time, s"} <= written
+    assert "<figcaption>A &quot;red&quot; &lt;circle&gt;</figcaption>" in first.html
+    assert "<figcaption>See &lt;em&gt;two&lt;/em&gt;.</figcaption>" in second.html
     assert not plt.get_fignums()  # a notebook does not show it twice
     assert (first, second) == figures()  # a rebuilt page does not change
-    assert first._repr_html_() == first.svg
+    assert first._repr_html_() == first.html
+
+
+def width_of(svg: str) -> float:
+    return float(ElementTree.fromstring(svg).attrib["viewBox"].split()[2]) / 72  # inches
+
+
+@pytest.mark.parametrize("panels", [1, 2, 3])
+def test_a_phones_figure_is_narrow_with_letters_as_large_and_its_panels_one_below_the_other(panels):
+    with plot.style():
+        _, axes = plt.subplots(1, panels, figsize=(plot.WIDTH, 3), squeeze=False)
+        for k, ax in enumerate(axes[0]):
+            ax.plot([0, 1], [k, 1])
+    picture = plot.picture(axes[0][0], "Lines")
+    wide, narrow = svgs(picture)
+    assert (width_of(wide), width_of(narrow)) == pytest.approx((plot.WIDTH, plot.NARROW))
+    places = [ax.get_position() for ax in axes[0]]
+    assert all(above.y0 > below.y1 and abs(above.x0 - below.x0) < 0.01 for above, below in itertools.pairwise(places))
+    sizes = [set(re.findall(r"font(?:-size)?: ([\d.]+)px", svg)) for svg in (wide, narrow)]
+    assert sizes[0] == sizes[1] and min(map(float, sizes[0])) >= 10
+
+
+def test_names_of_groups_do_not_run_into_each_other_on_a_phone():
+    groups = ("American", "British", "West Midlands", "Scottish", "New York", "Caribbean")
+    ax = plot.bars({"a": dict.fromkeys(groups, 0.2)})
+    assert ax.get_xticklabels()[0].get_rotation() == 0
+    plot.picture(ax, "Bars")
+    assert {label.get_rotation() for label in ax.get_xticklabels()} == {40}

@@ -36,7 +36,6 @@ def torch_loss(logits, target):
 
 
 @pytest.mark.equation("ctc")
-@pytest.mark.equation("ctc-sum")
 @pytest.mark.equation("ctc-alpha")
 @pytest.mark.equation("ctc-probability")
 @pytest.mark.equation("ctc-feasible")

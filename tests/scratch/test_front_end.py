@@ -237,5 +237,5 @@ def test_two_words_in_noise_are_found_where_the_package_finds_them():
 def test_impossible_frames_are_refused_with_a_remedy():
     with pytest.raises(AsrlabError, match=r"399 samples.*longer sound"):
         scratch.frames(noise(399), scratch.hann(400), 160)
-    with pytest.raises(AsrlabError, match=r"points=256.*at least"):
+    with pytest.raises(AsrlabError, match=r"K=256.*at least"):
         scratch.dft(noise(400), 256)

@@ -97,10 +97,10 @@ def test_equal_to_the_decoder_that_recognises(seed):
     search = pb.Search(beam=3 if seed % 2 else 10_000, lm_weight=0.7, word_bonus=1.5, threshold=math.inf)
     history = pb.prefix_beam_search(log_y, TOKENS, search, logp)
     options = BeamOptions(
-        beam=search.beam, lm_weight=0.7, word_bonus=1.5, unknown_penalty=0.0, token_threshold=math.inf,
+        beam=search.beam, word_bonus=1.5, unknown_penalty=0.0, token_threshold=math.inf,
         beam_threshold=math.inf, blank_threshold=2.0, nbest=1,
     )  # fmt: skip
-    expected = BeamDecoder(SimpleNamespace(tokens=TOKENS), options, lm).decode(log_y)[0]
+    expected = BeamDecoder(SimpleNamespace(tokens=TOKENS), options, {"lm": (0.7, lm)}).decode(log_y)[0]
     best = history[-1][0]
     if search.beam > 1000:  # a narrow beam may prune otherwise: the decoder looks a word ahead
         assert best.prefix == expected.tokens

@@ -12,6 +12,7 @@ import soundfile
 
 from asrlab.core.errors import AsrlabError
 from asrlab.signals import audio
+from asrlab.signals.segment import segment_speech
 
 RATES = (8000, 11025, 22050, 44100, 48000)
 
@@ -121,7 +122,7 @@ def test_what_is_no_audio_says_so(tmp_path, make):
         soundfile.write(path, np.zeros(0), 16000)
     elif make != "missing":
         path.write_bytes(contents[make])
-    remedy = {"missing": "no such file", "folder": "no such file", "empty": "0 bytes", "header only": "no samples"}
+    remedy = {"missing": "no such file", "folder": "is a folder", "empty": "0 bytes", "header only": "no samples"}
     with pytest.raises(AsrlabError, match=rf"x\.wav: .*{remedy.get(make, 'not readable as audio')}.*[;,] ") as caught:
         audio.load(path)
     assert not isinstance(caught.value, soundfile.SoundFileError)
@@ -172,7 +173,7 @@ def test_a_demanded_rate_is_demanded(tmp_path):
         audio.load(tmp_path / "x.wav", 16000, resample=False)
     assert len(audio.load(tmp_path / "x.wav", None, resample=False)) == 800
     for rates in ((0, 8000), (8000, -1)):
-        with pytest.raises(AsrlabError, match="positive"):
+        with pytest.raises(AsrlabError, match=r"rate=.*: give a number of samples a second"):
             audio.resample(noise(10), *rates)
 
 
@@ -187,9 +188,8 @@ def test_what_is_no_waveform_is_not_saved(tmp_path, samples):
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("not a folder")
-    for path in (tmp_path / "missing" / "x.wav", tmp_path / "file" / "x.wav"):
-        with pytest.raises(AsrlabError, match=r"x\.wav: cannot be written .*; choose a folder"):
-            audio.save(path, noise(100), 16000)
+    with pytest.raises(AsrlabError, match=r"x\.wav: cannot be written .*; .*choose another place"):
+        audio.save(tmp_path / "file" / "x.wav", noise(100), 16000)
     with pytest.raises(AsrlabError, match=r"unknown suffix '\.aac'; use one of \.wav"):
         audio.save(tmp_path / "x.aac", noise(100), 16000)
     with pytest.raises(AsrlabError, match=r"x\.mp3: cannot be written at 17000 Hz"):
@@ -229,4 +229,4 @@ def test_real_recordings_load_and_are_speech():
     x = audio.load(path)
     assert len(x) == audio.info(path).frames
     assert 1e-3 < np.std(x) < 0.5
-    assert audio.segment_speech(x, 16000)
+    assert segment_speech(x, 16000)

@@ -10,6 +10,7 @@ import torchaudio
 from torchaudio.compliance import kaldi
 
 from asrlab.core.errors import AsrlabError
+from asrlab.core.streams import length_mask
 from asrlab.signals import features
 from asrlab.signals.features import FrontEnd, FrontEndOptions
 
@@ -300,7 +301,7 @@ def test_gain_is_a_constant_that_normalisation_removes():
     x, lengths = speech_like(2), torch.tensor([16000, 12000])
     plain = FrontEnd(FrontEndOptions(normalise="none", floor=1e-12))
     quiet, loud = plain(x, lengths)[0], plain(4 * x, lengths)[0]
-    inside = features.frame_mask(plain.frames(lengths), quiet.shape[1])
+    inside = length_mask(plain.frames(lengths), quiet.shape[1])
     assert torch.allclose(loud[inside] - quiet[inside], torch.tensor(2 * math.log(4)), atol=1e-4)
     for normalise in ("utterance", "level", "running"):
         front_end = FrontEnd(FrontEndOptions(normalise=normalise, floor=1e-12))

@@ -104,6 +104,12 @@ def test_a_docstring_in_all_its_shapes():
           continued
         - another
         Raises AsrlabError.
+
+        How to
+        ------
+        1. One.
+        2. Two,
+           continued.
         """)
     found = [(block.kind, block.rows or block.text) for block in reference_sources.blocks(doc)]
     assert found == [
@@ -116,6 +122,8 @@ def test_a_docstring_in_all_its_shapes():
         ("paragraph", "A number."),
         ("list", (("", "an item, continued"), ("", "another"))),
         ("paragraph", "Raises AsrlabError."),
+        ("title", "How to"),
+        ("list", (("1.", "One."), ("2.", "Two, continued."))),
     ]
     assert reference_sources.blocks("A sum:\n\n    one  a row\n    two  another")[1].kind == "rows"
     assert reference_sources.blocks("A score is  log p + log q.")[0].kind == "paragraph"

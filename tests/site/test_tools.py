@@ -17,7 +17,7 @@ sys.path[:0] = [str(BOOK), str(BOOK / "extensions")]
 import build  # noqa: E402
 import site_pages  # noqa: E402
 import static_maths  # noqa: E402
-from tools import execute, notebooks, plain_markdown, readme, times  # noqa: E402
+from tools import execute, lab, notebooks, pdf, plain_markdown, readme, times  # noqa: E402
 
 plain = plain_markdown.PlainMarkdown(
     cite={"one": "Graves et al. 2006", "two": "Elman 1990"}.__getitem__,
@@ -74,6 +74,7 @@ MARKUP = re.compile(  # what a notebook rightly leaves out
             r"\([^)\s]+\.md[^)]*\)",  # links between pages
             r"\{[.#][^}]*\}",  # attributes
             r"^\([\w:-]+\)=$|^\$\$ \([\w-]+\)",  # targets, labels
+            r"^ *(choices:|- (right|wrong):)",  # of a quiz
         )
     ),
     flags=re.MULTILINE,
@@ -235,6 +236,108 @@ def test_a_page_says_how_long_its_notebook_takes(tmp_path):
     assert times.line("book/a", (cpu, other)).endswith("on two CPU cores, about 5 s with one Some GPU.")
 
 
+@pytest.mark.parametrize(
+    ("there", "kept"),
+    [
+        ({"torch": "2.11.0+cu128", "torchaudio": "2.11.0+cu128"}, ["torch==2.11.0+cu128", "torchaudio==2.11.0+cu128"]),
+        ({"torch": "2.11.0"}, []),
+        ({"torch": "2.9.1", "torchaudio": "2.9.1"}, []),
+        ({}, []),
+    ],
+)
+def test_the_install_cell_keeps_a_pair_that_is_there(tmp_path, monkeypatch, there, kept):
+    import importlib.metadata
+    import importlib.util
+
+    def version(package):
+        if package in there:
+            return there[package]
+        raise importlib.metadata.PackageNotFoundError(package)
+
+    (tmp_path / "asrlab").mkdir()
+    (tmp_path / "asrlab" / "__init__.py").touch()
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path / "notebooks")
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    calls = []
+
+    def pip(command):
+        constraints = Path(command[command.index("--constraint") + 1])
+        calls.append((command[-1], constraints.read_text().split()))
+
+    monkeypatch.setattr(subprocess, "check_call", pip)
+    exec(notebooks.INSTALL, {})
+    assert calls == [(str(tmp_path), kept)]
+
+
+def test_the_lab_lays_notebooks_and_leaves_a_readers_own(tmp_path):
+    source, target = tmp_path / "made", tmp_path / "notebooks"
+    (source / "a").mkdir(parents=True)
+    made = source / "a" / "one.ipynb"
+    made.write_text("first")
+    laid = lab.lay(source, target, {})
+    own = target / "a" / "one.ipynb"
+    assert own.read_text() == "first"
+    made.write_text("second")
+    laid = lab.lay(source, target, laid)
+    assert own.read_text() == "second"
+    own.write_text("mine")
+    assert lab.lay(source, target, laid) == laid and own.read_text() == "mine"
+    assert len(list(target.rglob("*.ipynb"))) == 1
+    made.write_text("third")
+    lab.lay(source, target, laid)
+    assert own.read_text() == "mine" and own.with_name("one.new.ipynb").read_text() == "third"
+
+
+@pytest.mark.parametrize("user", [0, 1000])
+def test_the_lab_runs_as_root_with_a_word_of_warning(monkeypatch, capsys, user):
+    monkeypatch.setattr(lab.os, "geteuid", lambda: user, raising=False)
+    assert ("--allow-root" in lab.command(Path("x"), [])) == (user == 0)
+    assert ("runs as root" in capsys.readouterr().err) == (user == 0)
+
+
+def test_the_book_is_served_to_this_machine_alone():
+    makefile = (BOOK.parent / "Makefile").read_text(encoding="utf-8")
+    served = [line for line in makefile.splitlines() if "http.server" in line]
+    assert served and all("--bind 127.0.0.1" in line for line in served)
+
+
+def test_a_place_is_kept_for_each_widget_once():
+    state = {"a": {"state": {"height": [500, 700]}}, "b": {"state": {}}}
+    views = [f'<script type="application/vnd.jupyter.widget-view+json">{{"model_id": "{k}"}}</script>' for k in "ab"]
+    kept = f'<script type="application/vnd.jupyter.widget-state+json">{json.dumps({"state": state})}</script>'
+    page = site_pages.reserve(f"<p>{views[0]}</p><p>{views[1]}</p>{kept}")
+    assert page.count('class="widget-place" data-state="waiting"') == 2
+    assert "--wide-height:500px;--narrow-height:700px" in page and "--wide-height:320px" in page
+    assert site_pages.reserve(page) == page
+
+
+def page_of(title: str, text: str, following: str = "") -> str:
+    more = f'<a class="right-next" href="{following}">Next</a>' if following else ""
+    return (
+        f'<html><head><title>{title}</title><link rel="stylesheet" href="../_static/book.css"></head><body>'
+        f'<article class="bd-article">{text}</article>{more}</body></html>'
+    )
+
+
+def test_the_book_becomes_one_page_whose_links_stay_inside(tmp_path):
+    site = tmp_path / "html"
+    (site / "book" / "one").mkdir(parents=True)
+    text = '<h1 id="a">A</h1><a href="one/two.html#a">to two</a><a href="#a">here</a><audio src="x.flac"></audio>'
+    (site / "book" / "index.html").write_text(page_of("Book", text, "one/two.html"))
+    text = '<h1 id="a">B</h1><a href="../index.html">back</a><img src="../../_images/x.png"><a href="https://a.b/c">far</a>'
+    (site / "book" / "one" / "two.html").write_text(page_of("Two", text))
+    addresses = pdf.pages(site)
+    assert addresses == ["book/index.html", "book/one/two.html"]
+    html = pdf.whole(site, addresses, tmp_path / "pdf")
+    ids = re.findall(r' id="([^"]+)"', html)
+    assert len(ids) == len(set(ids)) and {"p0-a", "p1-a", "p0-top", "p1-top"} <= set(ids)
+    assert re.findall(r'<a href="([^"]+)"', html) == ["#p1-a", "#p0-a", "#p0-top", "https://a.b/c"]
+    assert 'src="../html/_images/x.png"' in html and 'href="../html/_static/book.css"' in html
+    assert "<audio" not in html and 'data-theme="light"' in html
+
+
 def test_the_readme_says_what_the_receipts_say():
     text = readme.README.read_text(encoding="utf-8")
     assert readme.filled(text) == text, "run: python book/tools/readme.py"
@@ -268,7 +371,7 @@ def test_a_page_of_an_earlier_build_still_says_which_formulas_it_needs():
 def environment() -> SimpleNamespace:
     """What Sphinx knows of a book of two pages, one of which cites a work and numbers an equation."""
     title = SimpleNamespace(astext=lambda: "Title")
-    cited = SimpleNamespace(targets=[SimpleNamespace(key="b"), SimpleNamespace(key="a")])
+    cited = SimpleNamespace(docname="one", targets=[SimpleNamespace(key="b"), SimpleNamespace(key="a")])
     return SimpleNamespace(
         titles={"one": title, "two": title},
         toctree_includes={"one": ["two"]},
@@ -286,12 +389,14 @@ def environment() -> SimpleNamespace:
     ("change", "written"),
     [
         (lambda env: None, []),
-        (lambda env: env.domaindata["cite"]["citation_refs"].append(SimpleNamespace(targets=[])), []),
+        (lambda env: env.domaindata["cite"]["citation_refs"].append(SimpleNamespace(docname="two", targets=[])), []),
         (lambda env: env.titles.update(two=SimpleNamespace(astext=lambda: "Another")), ["one", "two"]),
         (lambda env: env.toctree_includes["one"].clear(), ["one", "two"]),
         (lambda env: env.domaindata["std"]["labels"].pop("x"), ["one", "two"]),
         (lambda env: env.domaindata["math"]["objects"].update(x=("two", 2)), ["one", "two"]),
         (lambda env: env.domaindata["cite"]["citation_refs"].clear(), ["one", "two"]),
+        (lambda env: setattr(env.domaindata["cite"]["citation_refs"][0], "docname", "two"), ["one", "two"]),
+        (lambda env: setattr(env, "glossary_terms", {"nat": ("term-nat", "A unit.")}), ["one", "two"]),
     ],
 )
 def test_all_pages_are_written_when_what_they_show_of_one_another_has_changed(change, written):

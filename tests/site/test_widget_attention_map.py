@@ -11,7 +11,7 @@ pytestmark = pytest.mark.site
 
 @pytest.fixture
 def card(mounted):
-    return mounted(PAGE, "attention_map", ".am-cell")
+    return mounted(PAGE, "attention_map", ".am-cells")
 
 
 def shades(card):

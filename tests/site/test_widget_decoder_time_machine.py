@@ -49,3 +49,15 @@ def test_a_beam_of_one_keeps_one(widget):
 
 def test_it_fits_a_phone(widget):
     assert width_on_a_phone(widget.page) <= PHONE["width"]
+
+
+def test_the_spectrogram_and_the_chart_have_one_time_axis(widget):
+    """The line in the picture and the line in the chart stand one above the other, in every frame."""
+    steps = widget.get_by_label("Frame", exact=True).locator("input")
+    for frame in (0, 3, 11):
+        steps.fill(str(frame))
+        line, cursor = (
+            widget.locator(part).evaluate("e => { const b = e.getBoundingClientRect(); return b.left + b.width / 2; }")
+            for part in (".tm-now", ".tm-cursor")
+        )
+        assert abs(line - cursor) <= 2, frame

@@ -80,3 +80,22 @@ def test_another_recording_is_another_sum(trellis):
     before = number(trellis, "All paths")
     trellis.get_by_role("radio", name="eleven").check()
     assert number(trellis, "All paths") < before  # the model is of "seven"
+
+
+def test_the_title_names_the_recording_that_is_shown(trellis):
+    titles = []
+    for label in trellis.locator(".aw-choice").first.locator("label").all():
+        label.click()
+        titles.append(trellis.locator(".aw-title").inner_text())
+        assert label.inner_text() in titles[-1]
+    assert len(set(titles)) == len(titles) > 1
+
+
+def test_on_a_phone_it_opens_at_its_beginning_and_follows_the_steps(trellis):
+    trellis.page.set_viewport_size({"width": 390, "height": 844})
+    trellis.page.wait_for_timeout(300)
+    box = trellis.locator(".ht-box")
+    trellis.locator(".aw-choice").first.locator("label").nth(1).click()
+    assert box.evaluate("e => e.scrollWidth > e.clientWidth && e.scrollLeft === 0")
+    trellis.get_by_role("button", name="Back").click()
+    assert box.evaluate("e => e.scrollLeft") > 0

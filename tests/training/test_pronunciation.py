@@ -132,13 +132,13 @@ def test_nothing_to_choose_for_letters(toy_run):
 
 
 def test_phones_become_words_by_their_lexicon_whether_named_or_not(told, run):
-    from asrlab.scoring.evaluate import evaluate, ways
+    from asrlab.scoring.evaluate import evaluate
 
     corpus, _ = told
     recognizer = run[1]
     assert isinstance(recognizer.tokenizer, PhoneTokenizer)
     assert set(recognizer.lexicon) == set(LEXICON)
-    assert list(ways(recognizer)) == ["lexicon"]
-    assert recognizer.spoken("x wb") == "a b"
+    assert list(recognizer.searches()) == ["lexicon"]
+    assert recognizer.tokenizer.spoken("x wb") == "a b"
     result = evaluate(recognizer, corpus["train"][:6])
     assert set(" ".join(result.hypotheses["lexicon"].values()).split()) <= set(LEXICON)

@@ -11,7 +11,7 @@ from asrlab.models import EncoderOptions, Model, ModelOptions
 from asrlab.models.decoder import DecoderOptions
 from asrlab.recognizer import Recognizer
 from asrlab.scratch.attention import softmax
-from asrlab.signals.features import FrontEndOptions
+from asrlab.signals.inputs import InputOptions
 from asrlab.text import CharTokenizer
 
 widget = pytest.importorskip("asrlab.widgets.attention_map", reason="anywidget is not installed")
@@ -31,7 +31,7 @@ def recognizer():
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(2.0)  # so that the attention is not the same everywhere
-    return Recognizer(FrontEndOptions(), model.eval(), tokenizer)
+    return Recognizer(InputOptions(), model.eval(), tokenizer)
 
 
 def test_scores_and_what_frames_add_give_the_decoders_own_weights_and_probabilities(recognizer, one_thread):

@@ -75,3 +75,11 @@ def test_home_is_marked_on_every_axis(data):
     for axis, place in zip(data["axes"], places, strict=True):
         level = axis["levels"][place]
         assert level["home"] or level["seen"]
+
+
+def test_a_method_has_the_colour_of_the_figures(data):
+    from asrlab.pages.plot import COLOURS
+
+    assert [one["colour"] for one in data["systems"]] == list(COLOURS[: len(data["systems"])])
+    rows = run_many("condition_explorer", "rowsOf", [(data, data["axes"][0]["key"], 0, data["trainings"][0]["key"])])[0]
+    assert [row["colour"] for row in rows] == [one["colour"] for one in data["systems"]]

@@ -2,12 +2,15 @@
 
 import json
 import time
+from dataclasses import asdict
 
 import pytest
 import toy
 from node import run_many
 
+from asrlab.core import config
 from asrlab.core.errors import AsrlabError
+from asrlab.scoring import receipt
 from asrlab.scoring.evaluate import dev_metrics
 from asrlab.scoring.score import errors
 
@@ -15,6 +18,7 @@ pytest.importorskip("anywidget", reason="anywidget is not installed")
 
 from asrlab.widgets import training_lab as lab
 from asrlab.widgets.training_run import LabSettings, TrainingRun, as_data, averaged, recipe_of, subset
+from benchmarks import training_lab as benchmark
 
 
 @pytest.fixture(scope="module")
@@ -146,10 +150,35 @@ def test_the_player_names_the_epoch_that_is_kept_and_counts_errors():
     assert run_many("training_lab", "errorRate", [(one,) for one in ops]) == pytest.approx(expected)
 
 
-def test_the_recording_in_the_package_is_a_whole_run():
-    data = lab.TrainingLab.recorded().data
-    assert data["state"] == "finished" and len(data["lines"]) == data["epochs"] == len(data["snapshots"])
-    assert data["lines"][-1]["loss"] < 0.5 * data["lines"][0]["loss"]
-    assert lab.RECORDING.stat().st_size < 150_000
-    with pytest.raises(AsrlabError, match="no recording"):
-        lab.TrainingLab.recorded("nowhere.json")
+@pytest.mark.parametrize("name", lab.RECORDED)
+def test_a_recording_is_a_receipt_of_todays_recipe(name):
+    recording = lab.RECORDED[name]
+    made = receipt.read(recording.path(name))
+    again = "run: python -m benchmarks.training_lab"
+    assert made["recipe"] == json.loads(json.dumps(config.to_dict(recipe_of(recording.settings)))), again
+    assert made["lab"]["settings"] == asdict(recording.settings), again
+    assert made["command"] == f"python -m benchmarks.training_lab --only {name}"
+    assert made["commit"] and not made["commit"].endswith("+dirty")
+    assert len(json.dumps(made["lab"])) < 250_000  # what a page carries; the attention of 30 epochs is most of it
+
+
+def test_two_recordings_learn_and_one_does_not():
+    runs = {one["title"]: one["data"] for one in lab.TrainingLab.recorded().runs}
+    assert list(runs) == [one.title for one in lab.RECORDED.values()]
+    good, fast, attention = runs.values()
+    for data in (good, attention):
+        assert data["state"] == "finished" and len(data["lines"]) == data["epochs"] == len(data["snapshots"])
+        assert data["lines"][-1]["dev_cer"] < 0.25
+    assert fast["state"] == "failed" or fast["lines"][-1]["dev_cer"] > 0.4
+    assert all(one["attention"] for one in attention["snapshots"])
+
+
+def test_a_recording_is_made_and_a_missing_one_is_named(tmp_path, corpus, monkeypatch):
+    monkeypatch.setattr(benchmark, "recipe_of", lambda settings: toy.recipe(epochs=2))
+    monkeypatch.setattr(benchmark, "TrainingRun", lambda recipe, directory: TrainingRun(recipe, directory, corpus))
+    benchmark.main(["--results", str(tmp_path)])
+    runs = lab.TrainingLab.recorded(tmp_path).runs
+    assert [len(one["data"]["lines"]) for one in runs] == [2] * len(lab.RECORDED)
+    next(iter(tmp_path.glob("*.json"))).unlink()
+    with pytest.raises(AsrlabError, match="cannot be read"):
+        lab.TrainingLab.recorded(tmp_path)
