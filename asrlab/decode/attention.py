@@ -32,7 +32,7 @@ class AttentionOptions:
     tokens_per_frame: float = 1.0  # longest text, in tokens for each encoded frame: a guard against endless loops
     nbest: int = 1  # hypotheses returned, at most
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.beam < 1 or self.nbest < 1:
             raise AsrlabError(f"beam={self.beam}, nbest={self.nbest}: pass 1 or more")
         if not 0 <= self.ctc_weight <= 1:

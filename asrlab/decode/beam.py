@@ -43,7 +43,7 @@ class BeamOptions:
     nbest: int = 1  # hypotheses returned, at most
     times: bool = True  # align each hypothesis, for its words' times and confidences; without, `words` is empty
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("beam", "max_tokens", "nbest"):
             value = getattr(self, name)
             if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or not 1 <= value <= MOST:

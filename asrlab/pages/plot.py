@@ -390,7 +390,8 @@ def _stack(figure: Figure) -> None:
         height *= columns * 0.8
     elif columns > 3:
         return  # it scrolls
-    above = sum(ax.get_legend() is not None and ax.get_legend().get_label() == ABOVE for ax in figure.axes)
+    legends = [ax.get_legend() for ax in figure.axes]
+    above = sum(legend is not None and legend.get_label() == ABOVE for legend in legends)
     figure.set_size_inches(min(width, NARROW), height + 0.6 * above)
     _untangle(figure)
 
@@ -407,7 +408,7 @@ def _untangle(figure: Figure) -> None:
             ax.set_yticks(ticks, [textwrap.fill(name, LONG_NAME) for name in entries])
     figure.canvas.draw()  # only then are places and sizes known
     for ax in figure.axes:
-        for title in (ax.title, ax._left_title, ax._right_title):
+        for title in (ax.title, ax._left_title, ax._right_title):  # type: ignore[attr-defined]
             title.set_wrap(True)
         above = [text for text in ax.texts if text.get_transform() == ax.get_xaxis_transform()]
         for words, turn, side in ((ax.get_xticklabels(), 40, "right"), (above, 50, "left")):

@@ -32,7 +32,7 @@ class NoiseOptions:
     share: float = 0.5  # of the utterances that get noise, drawn anew each time
     files: str = ""  # folder of recordings of noise, for the kind files
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         unknown = [kind for kind in self.kinds if kind not in KINDS]
         if unknown:
             raise AsrlabError(f"noise.kinds={unknown[0]!r}: choose from {', '.join(KINDS)}")

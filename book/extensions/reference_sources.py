@@ -16,7 +16,7 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
-WIDTH = 76  # letters that fit a line of code on a page
+WIDTH = 60  # letters that fit a line of code on a page
 TITLE = re.compile(r"(Args|Attributes|Raises|Returns|Yields):")
 WORD = r"[\w.*…\"'`{}\[\]()/=-]+"
 ROW = re.compile(rf"({WORD}(?:(?:, | \| | / ){WORD})*)  +(\S.*)")
