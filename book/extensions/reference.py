@@ -5,6 +5,7 @@ the folder says of itself. A page is read again when one of the sources changes.
 can say {ref}`asrlab.text.normalise`.
 """
 
+import re
 import sys
 from pathlib import Path
 
@@ -116,9 +117,9 @@ def paragraph(*parts: nodes.Node) -> nodes.paragraph:
 
 
 def inline(text: str, known: dict, docname: str) -> list:
-    """Text with `code` in backticks."""
+    """Text with `code` in backticks, and variables of the environment, which are code without them."""
     found = []
-    for number, part in enumerate(text.split("`")):
+    for number, part in enumerate(re.sub(r"(?<!`)\$[A-Z_]+", r"`\g<0>`", text).split("`")):
         if number % 2:
             target = known.get(part) or (part if part.startswith("asrlab.") else None)
             code = nodes.literal("", part)
