@@ -8,12 +8,13 @@ RUN := .venv/bin/python
 endif
 PORT ?= 8000
 
-.PHONY: help environment book pdf test site lab serve bench clean
+.PHONY: help environment book pdf test lint site lab serve bench clean
 
 help:
 	@echo "make book   build the book, every notebook executed, and say where it is"
 	@echo "make pdf    the built book as one PDF (needs Chromium)"
 	@echo "make test   run the tests of the package"
+	@echo "make lint   check style, types and JavaScript"
 	@echo "make lab    open the chapters as notebooks in JupyterLab"
 	@echo "make serve  show the built book at http://localhost:$(PORT)"
 	@echo "make site   drive the built book in a real browser (needs Chromium)"
@@ -32,6 +33,9 @@ pdf: environment
 
 test: environment
 	@$(RUN) -m pytest -m "not site"
+
+lint: environment
+	@$(RUN) book/tools/lint.py
 
 site: environment
 	@$(RUN) -m pytest -m site tests/site

@@ -19,7 +19,7 @@ from asrlab.language import NGram
 from asrlab.models import Model
 from asrlab.scoring import receipt
 from asrlab.signals import inputs
-from asrlab.signals.features import FrontEnd
+from asrlab.signals.features import FrontEnd, FrontEndOptions
 from asrlab.text import CharTokenizer, Tokenizer
 from asrlab.training import objectives
 from asrlab.training.batching import Batch
@@ -57,7 +57,7 @@ def measure_machine(patience: float = 2.0) -> dict[str, float]:
 
 def median_seconds(work: Callable[[], object], patience: float, device: torch.device) -> float:
     """The median duration of a call, over as many as `patience` seconds hold (at least three), after one that warms."""
-    durations = []
+    durations: list[float] = []
     work()
     until = time.perf_counter() + patience
     while len(durations) < 3 or time.perf_counter() < until:
@@ -123,7 +123,7 @@ def decoding() -> dict[str, tuple[str, float, Callable[[], object]]]:
 
 def noise(device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """Waveforms `(B, N)` and their lengths `(B,)`, in samples."""
-    samples = round(SECONDS * Recipe().inputs.sound.sample_rate)
+    samples = round(SECONDS * FrontEndOptions().sample_rate)
     waveforms = 0.1 * torch.randn(UTTERANCES, samples, generator=torch.Generator().manual_seed(0))
     return waveforms.to(device), torch.full((UTTERANCES,), samples)
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import asrlab
 from asrlab.core.config import brief
 from asrlab.core.errors import AsrlabError
 from asrlab.core.files import check_place, json_lines, read_json_lines, shown, write_whole
@@ -87,6 +88,7 @@ def launcher() -> list[str]:
 def make_parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     parser = argparse.ArgumentParser("asrlab", description=DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"asrlab {asrlab.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name: str, run, text: str) -> argparse.ArgumentParser:

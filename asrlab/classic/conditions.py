@@ -14,7 +14,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from asrlab import corpora
@@ -153,7 +153,7 @@ def run(
     """
     results = Results(options, conditions(options))
     for job in jobs(options, systems):
-        found = _kept(job, options, lambda job=job: _do(job, options, results.conditions))
+        found = _kept(job, options, partial(_do, job, options, results.conditions))
         results.heard[job], results.seconds[job] = found["heard"], found["seconds"]
         if after_job:
             after_job(job)
@@ -225,7 +225,7 @@ def _kept(job: Job, options: ConditionsOptions, do: Callable[[], dict]) -> dict:
 @lru_cache(maxsize=8)
 def _code(system: str) -> str:
     """A digest of all files that decide what a system hears; those of the other methods are not among them."""
-    here = "".join(map(inspect.getsource, (conditions, training_set, _do)))
+    here = "".join(inspect.getsource(part) for part in (conditions, training_set, _do))
     digest, shared = hashlib.sha256(here.encode()), {Path(__file__).with_name("systems.py")}
     for path in sorted(shared | sources(f"asrlab.classic.{METHOD_SOURCES[system]}", "asrlab.classic.words")):
         digest.update(path.read_bytes())

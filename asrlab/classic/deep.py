@@ -68,6 +68,8 @@ class DeepWords:
         if options.steps:
             epochs = max(epochs, round(options.steps * options.recipe.batch_seconds / seconds))
         recipe = replace(options.recipe, dev_split="", train_splits=("train",), epochs=epochs)
+        if recipe.inputs.sound is None:
+            raise AsrlabError("inputs.sound=null: these words are heard; give the recipe inputs.sound")
         corpus = Corpus("words", {"train": tuple(utterances)}, recipe.inputs.sound.sample_rate)
         with tempfile.TemporaryDirectory() as temporary:
             directory = Path(options.directory or temporary)

@@ -22,7 +22,7 @@ def state_path(model: GmmHmm, samples: np.ndarray, decoded: Decoded, ax: Axes | 
     front_end = FrontEndOptions(sample_rate=options.sample_rate, window_ms=options.window_ms, hop_ms=options.hop_ms)
     mel = log_mel(torch.as_tensor(samples, dtype=torch.float32)[None], front_end)[0]
     hop = model.front_end.hop_seconds
-    ax = plot.spectrogram(mel.clamp(min=mel.max() - CONTRAST), hop, words=decoded.units, ax=ax)
+    ax = plot.spectrogram(mel.clamp(min=mel.max() - CONTRAST).numpy(), hop, words=decoded.units, ax=ax)
     level = np.where(decoded.states < first, 0, (decoded.states - first) % model.options.states + 1)
     with plot.style():
         stair = ax.twinx()

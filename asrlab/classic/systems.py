@@ -65,8 +65,9 @@ def _ctc(utterances, sample_rate, recipe, directory, steps):
     from asrlab.classic.deep import SMALL, DeepOptions, DeepWords
 
     if recipe is None:
-        sound = replace(SMALL.inputs.sound, sample_rate=sample_rate)
-        recipe = replace(SMALL, inputs=replace(SMALL.inputs, sound=sound))
+        sound = SMALL.inputs.sound
+        assert sound is not None
+        recipe = replace(SMALL, inputs=replace(SMALL.inputs, sound=replace(sound, sample_rate=sample_rate)))
     return DeepWords.train(utterances, DeepOptions(recipe, steps, str(directory)))
 
 

@@ -7,11 +7,14 @@ import hashlib
 import os
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 from numba import njit
 from numba.core.caching import FunctionCache
 
 from asrlab.core.sources import PACKAGE
+
+Function = Callable[..., Any]  # numba reads the types of the arguments off each call
 
 
 @cache
@@ -29,7 +32,7 @@ def _digest() -> str:
     return digest.hexdigest()[:16]
 
 
-def compiled(function: Callable) -> Callable:
+def compiled(function: Function) -> Function:
     """`numba.njit(nogil=True)` with a cache on disk: compiled once (some seconds), then loaded.
 
     numba looks at the file of a function only, and would go on using what it has compiled of a function in another file
@@ -40,7 +43,7 @@ def compiled(function: Callable) -> Callable:
     return _compiled(function, {})
 
 
-def compiled_inner(function: Callable) -> Callable:
+def compiled_inner(function: Function) -> Function:
     """`compiled` for what inner loops call: functions that only read and write the arrays that they are given.
 
     They count no references. numba's counts are atomic, one for every array that a function gets or reads from a tuple,
@@ -49,7 +52,7 @@ def compiled_inner(function: Callable) -> Callable:
     return _compiled(function, {"_nrt": False, "no_cpython_wrapper": True})
 
 
-def compiled_inline(function: Callable) -> Callable:
+def compiled_inline(function: Function) -> Function:
     """`compiled_inner`, and put in place of each call: for what has few callers and is given many arrays.
 
     A call copies all fields of all arrays in the tuples that it is given, of some thirty arrays 1.7 kB: in a beam
@@ -58,12 +61,12 @@ def compiled_inline(function: Callable) -> Callable:
     return _compiled(function, {"_nrt": False, "no_cpython_wrapper": True, "forceinline": True})
 
 
-def compiled_reduction(function: Callable) -> Callable:
+def compiled_reduction(function: Function) -> Function:
     """`compiled_inner` for a sum or a maximum whose order may change, and which holds no NaN: so it is vectorised."""
     return _compiled(function, {"_nrt": False, "no_cpython_wrapper": True, "fastmath": {"nnan", "nsz", "reassoc"}})
 
 
-def _compiled(function: Callable, options: dict[str, bool]) -> Callable:
+def _compiled(function: Function, options: dict[str, Any]) -> Function:
     function.__qualname__ += f"_{_digest()}"
     dispatcher = njit(nogil=True, **options)(function)
     with contextlib.suppress(RuntimeError):  # nowhere to write

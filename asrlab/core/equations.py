@@ -6,9 +6,9 @@ no equation.
 """
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
-F = TypeVar("F", bound=Callable)
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def equation(*labels: str) -> Callable[[F], F]:

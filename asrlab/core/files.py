@@ -8,7 +8,7 @@ import os
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +136,7 @@ def parse_json(data: bytes | str) -> Any:
         raise ValueError(f"not JSON ({error})") from error
 
 
-def json_lines(rows: Iterator[Mapping[str, Any]] | list[Mapping[str, Any]]) -> str:
+def json_lines(rows: Iterable[Mapping[str, Any]]) -> str:
     """The rows as JSON lines, in plain UTF-8."""
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 

@@ -24,7 +24,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import IO
 
 from tqdm import tqdm
 
@@ -197,7 +197,7 @@ def _append(response: http.client.HTTPResponse, part: Path, have: int, limit: in
         raise http.client.IncompleteRead(b"", total - size)
 
 
-def _opened(part: Path, mode: str) -> BinaryIO:
+def _opened(part: Path, mode: str) -> IO[bytes]:
     with writing(part.parent):
         return open(part, mode)
 
@@ -286,7 +286,7 @@ def _unpack_tar(file: tarfile.TarFile, folder: Path, budget: _Budget) -> None:
                 raise AsrlabError(f"{budget.archive}: {member.name!r} links to {member.linkname!r}, which it lacks")
             with open(linked, "rb") as source:
                 budget.copy(source, path)
-    budget.drain(file.fileobj)  # the checksum stands at the very end, behind what tarfile reads
+    budget.drain(file.fileobj)  # type: ignore[arg-type]  # the checksum stands at the very end, behind what tarfile reads
 
 
 def _check_member(member: tarfile.TarInfo, folder: Path, archive: Path) -> None:
@@ -334,17 +334,17 @@ class _Budget:
     archive: Path
     left: int
 
-    def copy(self, source: BinaryIO, path: Path) -> None:
+    def copy(self, source: IO[bytes], path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "wb") as file:
             for chunk in self._chunks(source):
                 file.write(chunk)
 
-    def drain(self, source: BinaryIO) -> None:
+    def drain(self, source: IO[bytes]) -> None:
         for _ in self._chunks(source):
             pass
 
-    def _chunks(self, source: BinaryIO) -> Iterator[bytes]:
+    def _chunks(self, source: IO[bytes]) -> Iterator[bytes]:
         while chunk := source.read(CHUNK):
             self.left -= len(chunk)
             if self.left < 0:
@@ -352,7 +352,7 @@ class _Budget:
             yield chunk
 
 
-def _source(file: BinaryIO | None) -> BinaryIO:
+def _source(file: IO[bytes] | None) -> IO[bytes]:
     if file is None:
         raise tarfile.TarError("a member without contents")
     return file

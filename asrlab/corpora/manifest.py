@@ -95,8 +95,14 @@ def to_row(utterance: Utterance, folder: Path) -> dict[str, Any]:
 
     sound = utterance.source()
     others = {modality: relative(s.path) for modality, s in utterance.sources.items() if modality != SOUND}
-    row = {"id": utterance.id, "audio": relative(sound.path), "text": utterance.text, "speaker": utterance.speaker}
-    row |= {"start": sound.start, "seconds": utterance.seconds, "tags": dict(utterance.tags)}
+    row: dict[str, Any] = {
+        "id": utterance.id,
+        "audio": relative(sound.path),
+        "text": utterance.text,
+        "speaker": utterance.speaker,
+    }
+    row |= {"speaker": utterance.speaker, "start": sound.start, "seconds": utterance.seconds}
+    row["tags"] = dict(utterance.tags)
     return row | ({"notes": dict(utterance.notes)} if utterance.notes else {}) | ({"sources": others} if others else {})
 
 
@@ -197,15 +203,16 @@ def _checked(
 ) -> Iterator[Utterance]:
     """The good utterances of `rows`; what is wrong with the others goes to `problems`."""
     for row in rows:
-        wrong = [row.fields] if isinstance(row.fields, str) else _wrong_types(row.fields)
-        if not wrong:
-            utterance = _utterance(row, normalise_text)
+        fields = row.fields
+        wrong = [fields] if isinstance(fields, str) else _wrong_types(fields)
+        if not wrong and not isinstance(fields, str):
+            utterance = _utterance(row.folder, fields, normalise_text)
             if utterance.id in seen:
                 wrong.append(f"id {utterance.id!r} is already that of {seen[utterance.id]}; ids must differ")
             seen.setdefault(utterance.id, row.place)
             if not utterance.text:
-                wrong.append(f"text {row.fields['text']!r} holds no words")
-            utterance = _with_length(utterance, row.fields, wrong, verify)
+                wrong.append(f"text {fields['text']!r} holds no words")
+            utterance = _with_length(utterance, fields, wrong, verify)
         problems += [(row.place, what) for what in wrong]
         if not wrong:
             yield utterance
@@ -224,14 +231,13 @@ def _wrong_types(fields: Mapping[str, Any]) -> list[str]:
     return wrong
 
 
-def _utterance(row: _Row, normalise_text: bool) -> Utterance:
-    fields = row.fields
+def _utterance(folder: Path, fields: Mapping[str, Any], normalise_text: bool) -> Utterance:
     text = normalise(fields["text"]) if normalise_text else " ".join(fields["text"].split())
-    audio = row.folder / fields["audio"]
+    audio = folder / fields["audio"]
     start, seconds = float(fields.get("start", 0.0)), float(fields.get("seconds", 0.0))
     default_id = audio.stem + (f"@{start:g}" if start else "")
     sources = {SOUND: Source(audio, start, seconds)}
-    sources |= {modality: Source(row.folder / path) for modality, path in fields.get("sources", {}).items()}
+    sources |= {modality: Source(folder / path) for modality, path in fields.get("sources", {}).items()}
     return Utterance(
         fields.get("id", default_id), text, fields.get("speaker", "unknown"), seconds, sources,
         fields.get("tags", {}), fields.get("notes", {}),

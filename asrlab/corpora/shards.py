@@ -14,6 +14,7 @@ import tarfile
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -48,7 +49,10 @@ def write(
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
             raise AsrlabError(f"{folder}: not empty; give a new folder")
-        shard, count, tar, rows, seen = -1, per_shard, None, [], set()
+        shard, count = -1, per_shard
+        tar: tarfile.TarFile | None = None
+        rows: list[dict[str, Any]] = []
+        seen: set[str] = set()
         for utterance in utterances:
             row = _description(utterance)
             if utterance.id in seen:
@@ -59,6 +63,7 @@ def write(
                     tar.close()
                 shard, count = shard + 1, 0
                 tar = tarfile.open(folder / f"shard-{shard:05d}.tar", "w")  # noqa: SIM115 (closed with the next)
+            assert tar is not None  # per_shard is at least 1
             _add(tar, f"{utterance.id}.json", json.dumps(row, ensure_ascii=False).encode())
             for modality, source in utterance.sources.items():
                 if modality == SOUND:

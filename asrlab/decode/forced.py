@@ -130,8 +130,8 @@ def timed_words(spans, posteriors, words, frame_seconds: float) -> tuple[Word, .
     """
     if not words:
         return ()
-    texts, first, past = zip(*words, strict=True)
-    first, past = np.array(first), np.array(past)
+    texts = [text for text, _, _ in words]
+    first, past = (np.array([word[k] for word in words]) for k in (1, 2))
     logs = np.concatenate([[0.0], np.cumsum(np.log(np.maximum(posteriors, 1e-30)))])
     confidence = np.minimum(np.exp((logs[past] - logs[first]) / (past - first)), 1.0)
     start, end = spans[first, 0] * frame_seconds, (spans[past - 1, 1] + 1) * frame_seconds

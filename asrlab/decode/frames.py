@@ -17,7 +17,7 @@ class Frames(NamedTuple):
     what they lack, in nats.
     """
 
-    count: int  # frames F; the arrays may be longer
+    count: int  # type: ignore[assignment]  # frames F; the arrays may be longer
     first: np.ndarray  # (F + 1,) int64: frame f's tokens are token[first[f]:first[f + 1]]
     token: np.ndarray  # int64, most probable first, no blank
     prob: np.ndarray  # float64, relative probability of each

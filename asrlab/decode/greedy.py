@@ -3,10 +3,10 @@
 import numpy as np
 
 from asrlab.decode.forced import timed_words
-from asrlab.decode.hypothesis import Hypothesis, check_log_probs, marks_words, split_words
+from asrlab.decode.hypothesis import HasTokens, Hypothesis, check_log_probs, marks_words, split_words
 
 
-def greedy(log_probs: np.ndarray, tokenizer, frame_seconds: float = 0.04) -> Hypothesis:
+def greedy(log_probs: np.ndarray, tokenizer: HasTokens, frame_seconds: float = 0.04) -> Hypothesis:
     """Decode with the best path (Graves et al. 2006, section 3.2).
 
     Args:

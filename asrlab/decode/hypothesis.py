@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
@@ -9,6 +10,14 @@ from asrlab.core.errors import AsrlabError
 
 WORD_MARK = "▁"
 TOLERANCE = 1e-3  # nats by which rounding may lift a log-probability above 0
+
+
+class HasTokens(Protocol):
+    """What a decoder asks of a tokenizer."""
+
+    @property
+    def tokens(self) -> Sequence[str]:
+        """V strings by id, the first of them the blank."""
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,14 @@ from typing import NamedTuple
 import numpy as np
 
 from asrlab.decode.beam import LOWEST_AHEAD, BeamOptions, widened
-from asrlab.decode.hypothesis import WORD_MARK, Hypothesis
+from asrlab.decode.hypothesis import WORD_MARK, HasTokens, Hypothesis
 from asrlab.decode.languages import weighted
 from asrlab.language.automaton import OTHER, Language, plain_finish, plain_step
 
 IMPOSSIBLE = -math.inf
+
+
+Closed = tuple[tuple[str, int], ...]  # words, each with the number of tokens when it closed
 
 
 class Prefix(NamedTuple):
@@ -35,12 +38,15 @@ class Prefix(NamedTuple):
     spelled: tuple[int, ...] | str  # with a lexicon its tokens, without one its letters
 
 
+Beam = dict[Prefix, tuple[float, float]]  # log-probabilities `blank` and `spoken`
+
+
 class ReferenceDecoder:
     """`BeamDecoder`, to be read: same arguments (the lexicon as word -> spellings), same hypotheses, without times."""
 
     def __init__(
         self,
-        tokenizer,
+        tokenizer: HasTokens,
         options: BeamOptions = BeamOptions(),  # noqa: B008 - frozen
         language: Mapping[str, tuple[float, Language]] | None = None,
         lexicon: Mapping[str, Iterable[Sequence[int]]] | None = None,
@@ -60,7 +66,7 @@ class ReferenceDecoder:
         """Decode (T, V) log-probabilities into at most `nbest` hypotheses of different texts, best first."""
         log_probs = np.asarray(log_probs, np.float64)
         for options in widened(self.options):
-            beam = {Prefix((), (), () if self.words_of is not None else ""): (0.0, IMPOSSIBLE)}
+            beam: Beam = {Prefix((), (), () if self.words_of is not None else ""): (0.0, IMPOSSIBLE)}
             for frame in log_probs:
                 beam = self._advance(beam, frame, options)
             if found := self._finals(beam):
@@ -68,7 +74,7 @@ class ReferenceDecoder:
         ctc = float(log_probs[:, 0].sum())
         return [self._hypothesis((), (), ctc)]
 
-    def _advance(self, beam, frame, options) -> dict[Prefix, tuple[float, float]]:
+    def _advance(self, beam: Beam, frame: np.ndarray, options: BeamOptions) -> Beam:
         """The beam after one more frame (V,)."""
         if frame[0] >= math.log(options.blank_threshold):
             return {p: (np.logaddexp(blank, spoken) + frame[0], IMPOSSIBLE) for p, (blank, spoken) in beam.items()}
@@ -76,7 +82,8 @@ class ReferenceDecoder:
         free = self.words_of is None and not self.languages and options.word_bonus == 0
         most = min(options.max_tokens, options.beam + 1) if free else options.max_tokens  # see `BeamDecoder.decode`
         tokens = sorted(tokens, key=lambda v: -frame[v])[:most]
-        new_blank, new_spoken = defaultdict(lambda: IMPOSSIBLE), defaultdict(lambda: IMPOSSIBLE)
+        new_blank: dict[Prefix, float] = defaultdict(lambda: IMPOSSIBLE)
+        new_spoken: dict[Prefix, float] = defaultdict(lambda: IMPOSSIBLE)
         for prefix, (blank, spoken) in beam.items():
             new_blank[prefix] = np.logaddexp(blank, spoken) + frame[0]
             for v in tokens:
@@ -96,13 +103,14 @@ class ReferenceDecoder:
     def _extensions(self, prefix: Prefix, v: int) -> Iterator[Prefix]:
         """The prefixes that one more token makes of this one."""
         tokens = (*prefix.tokens, v)
-        if self.words_of is None:
+        if isinstance(prefix.spelled, str):
             letters = self.tokens[v].replace(WORD_MARK, "")
             if self.tokens[v].startswith(WORD_MARK):
                 yield Prefix(tokens, *self._close(prefix, prefix.spelled), letters)
             else:
                 yield Prefix(tokens, prefix.closed, prefix.spelled + letters)
             return
+        assert self.words_of is not None
         if self._begins_word((*prefix.spelled, v)):
             yield Prefix(tokens, prefix.closed, (*prefix.spelled, v))
         if self._begins_word((v,)):
@@ -113,7 +121,7 @@ class ReferenceDecoder:
         return ((*prefix.closed, (word, len(prefix.tokens))) if word else prefix.closed,)
 
     def _begins_word(self, spelled: tuple[int, ...]) -> bool:
-        return any(spelling[: len(spelled)] == spelled for spelling in self.words_of)
+        return self.words_of is not None and any(spelling[: len(spelled)] == spelled for spelling in self.words_of)
 
     def _earned(self, name: str, words: tuple[str, ...]) -> tuple[float, int]:
         """Nats that a language gives to words, without the sentence's end, and its state after them."""
@@ -139,8 +147,8 @@ class ReferenceDecoder:
         """Look-ahead: the most that any word which begins so is worth, to be replaced by what it earns on closing."""
         if not spelled:
             return 0.0
-        if self.words_of is None:
-            begun = {w for _, known in self.languages.values() for w in known.labels if w.startswith(spelled)}
+        if self.words_of is None or isinstance(spelled, str):
+            begun = {w for _, known in self.languages.values() for w in known.labels if w.startswith(str(spelled))}
             begun.add(" ")  # and any word that no language knows
         else:
             begun = {w for spelling, of in self.words_of.items() if spelling[: len(spelled)] == spelled for w in of}
@@ -157,13 +165,13 @@ class ReferenceDecoder:
             total += weighted(weight, nats)
         return total
 
-    def _finals(self, beam) -> list[Hypothesis]:
+    def _finals(self, beam: Beam) -> list[Hypothesis]:
         found = []
         for prefix, (blank, spoken) in beam.items():
-            if self.words_of is None or not prefix.spelled:
-                last = [prefix.spelled] if prefix.spelled else [""]
+            if isinstance(prefix.spelled, str):
+                last = [prefix.spelled]
             else:
-                last = self.words_of.get(prefix.spelled, [])
+                last = (self.words_of or {}).get(prefix.spelled, []) if prefix.spelled else [""]
             for word in last:
                 (closed,) = self._close(prefix, word)
                 found.append(self._hypothesis(prefix.tokens, closed, float(np.logaddexp(blank, spoken))))
@@ -172,7 +180,7 @@ class ReferenceDecoder:
         first = {h.text: h for h in reversed(found)}
         return sorted(first.values(), key=lambda h: -h.score)[: self.options.nbest]
 
-    def _hypothesis(self, tokens, closed, ctc: float) -> Hypothesis:
+    def _hypothesis(self, tokens: tuple[int, ...], closed: Closed, ctc: float) -> Hypothesis:
         words = tuple(word for word, _ in closed)
         score, parts = ctc + self._gain(closed), {"ctc": ctc}
         for name, (weight, language) in self.languages.items():

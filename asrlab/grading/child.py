@@ -25,6 +25,7 @@ MAX_FIGURES, MAX_PICTURE = 8, 1_000_000  # figures of a notebook, bytes of one
 def load(name):
     """A neighbouring file as a module, without the package around it."""
     spec = importlib.util.spec_from_file_location(f"_grading_{name}", HERE / f"{name}.py")
+    assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -252,7 +253,7 @@ def main():
     sys.meta_path.insert(0, HiddenModules(options["hidden"]))
     builtins.input = no_input
     notebook = types.ModuleType("__main__")
-    notebook.display = lambda *shown, **options: None  # as IPython has it
+    vars(notebook)["display"] = lambda *shown, **options: None  # as IPython has it
     sys.modules["__main__"] = notebook
     for name in ("quit", "exit"):
         builtins.__dict__.pop(name, None)

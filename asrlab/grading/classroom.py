@@ -112,14 +112,18 @@ def grade_class(
 def canvas(results: Sequence[Result], set_name: str) -> str:
     """A grade book that Canvas imports."""
     group = exercise_set(set_name)
-    rows = [["Student", "ID", "SIS Login ID", "Section", group.name], ["    Points Possible", "", "", "", group.points]]
+    rows: list[list[object]] = [
+        ["Student", "ID", "SIS Login ID", "Section", group.name],
+        ["    Points Possible", "", "", "", group.points],
+    ]
     rows += [[_cell(r.submission.student), r.submission.identity, "", "", r.points] for r in results]
     return _table(rows)
 
 
 def moodle(results: Sequence[Result], set_name: str) -> str:
     """A grading worksheet that Moodle imports."""
-    group, rows = exercise_set(set_name), [["Identifier", "Full name", "Grade", "Maximum Grade", "Feedback comments"]]
+    group = exercise_set(set_name)
+    rows: list[list[object]] = [["Identifier", "Full name", "Grade", "Maximum Grade", "Feedback comments"]]
     for result in results:
         identity = f"Participant {result.submission.identity}" if result.submission.identity else ""
         name = _cell(result.submission.student)

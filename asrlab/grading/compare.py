@@ -50,8 +50,9 @@ def _numbers(value: Any) -> np.ndarray | None:
     if isinstance(value, (bool, int, float)):
         return np.asarray(value)
     if isinstance(value, list):
-        parts = [_numbers(one) for one in value]
-        if all(part is not None for part in parts) and len({part.shape for part in parts}) <= 1:
+        found = [_numbers(one) for one in value]
+        parts = [part for part in found if part is not None]
+        if len(parts) == len(found) and len({part.shape for part in parts}) <= 1:
             return np.array(parts) if parts else np.zeros(0)
     return None
 

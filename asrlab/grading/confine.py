@@ -17,7 +17,7 @@ import sys
 try:
     import resource
 except ImportError:  # Windows
-    resource = None
+    resource = None  # type: ignore[assignment]
 
 # --- limits ---------------------------------------------------------------------------------------
 

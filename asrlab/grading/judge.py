@@ -94,7 +94,8 @@ def _first_fault(
             if isinstance(outcome, Fault):
                 return case, outcome.kind, outcome.message, known_mistake(exercise, cases, outcomes)
         try:
-            found = exercise.judge(cases, [_listed(outcome.value) for outcome in outcomes])
+            answers = [_listed(outcome.value) for outcome in outcomes if isinstance(outcome, Reply)]
+            found = exercise.judge(cases, answers)
         except (TypeError, ValueError, LookupError, AttributeError):  # an answer of a form that no judge expects
             return 0, "type", "It returned something of another form than the one that is asked for.", ""
         return found and (found[0], "wrong", found[1], "")

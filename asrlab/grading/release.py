@@ -56,7 +56,7 @@ def converted(group: ExerciseSet, exercise_cell: Callable[[str], str]) -> dict[s
         raise AsrlabError(f"{book}: not there; releases are made in a clone of the book's repository")
     sys.path.insert(0, str(book))
     try:
-        from tools import notebooks
+        from tools import notebooks  # type: ignore[import-not-found]
     except ImportError as error:
         raise AsrlabError(f"the book's tools cannot be loaded ({error}); pip install 'asrlab[book]'") from error
     finally:

@@ -43,9 +43,9 @@ def _statements(notebook: Notebook) -> tuple[dict, dict]:
     aliases: dict[str, str] = {}
     for cell in notebook.cells:
         tree = cell.tree()
-        for node in tree.body if tree else ():
-            for name in names_of(node):
-                statements.setdefault(name, []).append((cell.number, node))
+        for statement in tree.body if tree else ():
+            for name in names_of(statement):
+                statements.setdefault(name, []).append((cell.number, statement))
         for node in ast.walk(tree) if tree else ():
             aliases.update(_imported(node))
     return statements, aliases

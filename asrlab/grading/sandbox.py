@@ -76,7 +76,9 @@ class Process:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment,
             cwd=folder, start_new_session=True, bufsize=0,
         )  # fmt: skip
-        for stream in (self.process.stdin, self.process.stdout):
+        assert self.process.stdin is not None and self.process.stdout is not None  # both are pipes
+        self.stdin, self.stdout = self.process.stdin, self.process.stdout
+        for stream in (self.stdin, self.stdout):
             os.set_blocking(stream.fileno(), False)
 
     def send(self, header: dict[str, Any], value: Any, until: float) -> None:
@@ -84,7 +86,7 @@ class Process:
         while data:
             self._wait(until, writing=True)
             try:
-                data = data[os.write(self.process.stdin.fileno(), data) :]
+                data = data[os.write(self.stdin.fileno(), data) :]
             except BlockingIOError:
                 continue
             except OSError:
@@ -108,7 +110,7 @@ class Process:
         while size:
             self._wait(until)
             try:
-                part = os.read(self.process.stdout.fileno(), min(size, 1 << 20))
+                part = os.read(self.stdout.fileno(), min(size, 1 << 20))
             except BlockingIOError:
                 continue
             if not part:
@@ -119,12 +121,12 @@ class Process:
 
     def _wait(self, until: float, writing: bool = False) -> None:
         """Until there is something to read, or room to write."""
-        reading = [] if writing else [self.process.stdout]
+        reading = [] if writing else [self.stdout]
         while True:
             left = until - time.monotonic()
             if left <= 0:
                 raise Died("time", "")
-            if any(select.select(reading, [self.process.stdin] if writing else [], [], min(left, TICK))):
+            if any(select.select(reading, [self.stdin] if writing else [], [], min(left, TICK))):
                 return
             if not within(self.folder, self.limits):
                 raise Died("disk", f"It wrote more than {self.limits.disk >> 20} MB into files.")
@@ -136,7 +138,7 @@ class Process:
             return Died("ended", "It closed its connection: leave the descriptors of the process alone.")
         if code >= 0:
             return Died("ended", "It ended the Python process (os._exit?): return an answer instead.")
-        names = {signal.SIGXCPU: "time", signal.SIGXFSZ: "disk"}
+        names: dict[int, str] = {signal.SIGXCPU: "time", signal.SIGXFSZ: "disk"}
         name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
         return Died(names.get(-code, "crashed"), f"The Python process crashed ({name}).")
 
@@ -146,8 +148,8 @@ class Process:
         with contextlib.suppress(OSError):
             self.process.kill()
         self.process.wait()
-        self.process.stdin.close()
-        self.process.stdout.close()
+        self.stdin.close()
+        self.stdout.close()
 
 
 def within(folder: Path, limits: Limits) -> bool:
@@ -196,6 +198,7 @@ class Session:
     def call(self, exercise: Exercise, arguments: tuple, until: float) -> Reply:
         """The notebook's answer to one input. Raises Fault, a fatal one where the process had to be ended."""
         self.prepare()
+        assert self.process is not None
         request = {"event": "call", "function": exercise.function, "banned": exercise.banned}
         try:
             self.process.send(request, values.plain(list(arguments)), until)
@@ -320,7 +323,13 @@ def said(error: dict) -> str:
 
 
 def _is_error(error: Any) -> bool:
-    kinds = {"kind": str, "type": str, "text": str, "line": (int, type(None)), "name": (str, type(None))}
+    kinds: dict[str, Any] = {
+        "kind": str,
+        "type": str,
+        "text": str,
+        "line": (int, type(None)),
+        "name": (str, type(None)),
+    }
     return isinstance(error, dict) and all(isinstance(error.get(key), kind) for key, kind in kinds.items())
 
 

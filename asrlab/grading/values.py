@@ -45,7 +45,7 @@ def plain(value: Any, depth: int = 0) -> Any:
         return str.__str__(value)
     for kind in (list, tuple, range):
         if isinstance(value, kind):
-            return [plain(one, depth + 1) for one in kind.__iter__(value)]
+            return [plain(one, depth + 1) for one in kind.__iter__(value)]  # type: ignore[arg-type]
     if isinstance(value, dict):
         return {_key(key): plain(one, depth + 1) for key, one in dict.items(value)}
     raise ValueRefused(f"a value of the type {type(value).__name__}")

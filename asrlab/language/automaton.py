@@ -50,9 +50,17 @@ class Automaton(NamedTuple):
 class Language(Protocol):
     """What a decoder can be given: an automaton together with the words of its labels."""
 
-    automaton: Automaton
-    labels: Mapping[str, int]  # word -> label, 1 or more; any other word has the label `OTHER`
-    whole_vocabulary: bool  # True: a word without label is unknown; False: there is only nothing to say about it
+    @property
+    def automaton(self) -> Automaton:
+        """What the decoder walks."""
+
+    @property
+    def labels(self) -> Mapping[str, int]:
+        """Word -> label, 1 or more; any other word has the label `OTHER`."""
+
+    @property
+    def whole_vocabulary(self) -> bool:
+        """True: a word without label is unknown; False: there is only nothing to say about it."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +202,7 @@ def union(automata: Sequence[Automaton]) -> Automaton:
 
 
 #: Types of an automaton's arrays, which compiled code relies on.
-_TYPES = Automaton(np.int32, np.int32, np.int32, np.float64, np.int32, np.int32, np.float64, np.float64)
+_TYPES = (np.int32, np.int32, np.int32, np.float64, np.int32, np.int32, np.float64, np.float64)
 
 
 def check(a: Automaton) -> None:

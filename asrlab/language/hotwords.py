@@ -58,8 +58,7 @@ def _check(phrases: Mapping[str, float], split: list[tuple[str, ...]]) -> None:
         if not isinstance(weight, (int, float, np.number)) or not math.isfinite(weight):
             raise AsrlabError(f"phrase {phrase!r}: weight {weight!r}; pass a finite number of nats")
     if len(set(split)) < len(split):
-        seen: set[tuple[str, ...]] = set()
-        again = next(words for words in split if words in seen or seen.add(words))
+        again = next(words for k, words in enumerate(split) if words in split[:k])
         raise AsrlabError(f"phrase {' '.join(again)!r}: there twice, with other white space; keep one")
 
 

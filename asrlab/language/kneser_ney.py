@@ -84,11 +84,10 @@ def estimate(sentences: Iterable[Sequence[str]], order: int, vocabulary: Iterabl
             taken[gram[:-1]] += d[min(n, 3)]
         for history, n in total.items():
             backoff[history] = taken[history] / n
+        counted: Mapping[Gram, int] = grams
         if length == 1:
             counted = {(word,): grams.get((word,), 0) for word in words}
-            lower = dict.fromkeys(counted, uniform)
-        else:
-            counted, lower = grams, probability[-1]
+        lower = dict.fromkeys(counted, uniform) if length == 1 else probability[-1]
         probability.append(
             {
                 gram: (n - d[min(n, 3)]) / total[gram[:-1]] + backoff[gram[:-1]] * lower[gram[1:] or gram]

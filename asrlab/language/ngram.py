@@ -152,7 +152,7 @@ def _build(entries: Entries, ids: Mapping[str, int]) -> tuple[Automaton, list[tu
     by_id[0].setdefault((BEGIN_ID,), (-math.inf, 0.0))
     by_id[0].setdefault((END_ID,), (-math.inf, 0.0))
     extended = {gram[:-1] for table in by_id[1:] for gram in table}
-    state = {(): 0}
+    state: dict[tuple[int, ...], int] = {(): 0}
     for table in by_id[:-1]:
         for gram, (_, backoff) in sorted(table.items()):
             if gram in extended or backoff != 0.0:

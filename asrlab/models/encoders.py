@@ -77,7 +77,10 @@ class Encoder(nn.Module):
             x = x if dropped else block(x, real, see, lengths)
             tapped = x if i == tap else tapped
         y = self.norm(x)
-        return (y, lengths) if tap is None else (y, lengths, tapped)
+        if tap is None:
+            return y, lengths
+        assert tapped is not None, f"tap={tap}: there are {len(self.blocks)} blocks"
+        return y, lengths, tapped
 
 
 class ConvModule(nn.Module):

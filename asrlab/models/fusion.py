@@ -6,13 +6,15 @@ the one named `onto`; where that is absent the others decide how long it is.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from asrlab.core.config import CountOrNone, Options
 from asrlab.core.streams import Shape, Stream
+
+Count = TypeVar("Count", int, Tensor)
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def fused_lengths(aligned: Mapping[str, Stream], onto: str) -> Tensor:
     return torch.where(own > 0, own, longest)
 
 
-def ticks(lengths, hop: float, clock: float):
+def ticks(lengths: Count, hop: float, clock: float) -> Count:
     """How many frames of `clock` seconds cover so many of `hop` seconds (an integer or a tensor of them)."""
     if hop == clock:
         return lengths

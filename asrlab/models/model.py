@@ -72,8 +72,9 @@ class Model(nn.Module):
     shapes  what the features of each branch are like: `Shape(dim, hop_seconds)`, or the front end that makes them
     """
 
-    def __init__(self, shapes: Mapping[str, Shape], vocabulary: int, options: ModelOptions):
+    def __init__(self, shapes: Mapping[str, Shape] | nn.ModuleDict, vocabulary: int, options: ModelOptions):
         super().__init__()
+        shapes = {name: Shape(one.dim, one.hop_seconds) for name, one in shapes.items()}  # type: ignore[arg-type]
         missing = [name for name in options.branches if name not in shapes]
         if missing:
             raise AsrlabError(f"branch {missing[0]!r}: no such input; there are {', '.join(shapes)}")
@@ -116,7 +117,9 @@ class Model(nn.Module):
             raise AsrlabError(f"the model reads {wanted}; there is no {missing[0]}: give it, with length 0 if absent")
         fused, inner = self._encode(streams)
         log_probs = None if self.ctc is None else self._log_probs(self.ctc, fused.frames)
-        inner_log_probs = None if inner is None else self._log_probs(self.inner_ctc, inner)
+        inner_log_probs = None
+        if self.inner_ctc is not None and inner is not None:
+            inner_log_probs = self._log_probs(self.inner_ctc, inner)
         logits = attention = None
         if self.decoder is not None and targets is not None:
             logits, attention = self.decoder(fused.frames, fused.lengths, targets)
@@ -127,7 +130,7 @@ class Model(nn.Module):
         wants_inner = self.training and self.inner_ctc is not None
         if self.fusion is None and self.trunk is None:
             (name, branch), *_ = self.branches.items()
-            y, lengths, inner = _climb(branch, streams[name], wants_inner)
+            y, lengths, inner = _climb(branch, streams[name], wants_inner)  # type: ignore[arg-type]  # of a ModuleDict
             return Fused(y, lengths), inner
         encoded = {name: Stream(*branch(*streams[name])) for name, branch in self.branches.items()}
         fused = self.fusion(encoded) if self.fusion is not None else Fused(*encoded[self.options.clock])

@@ -9,7 +9,7 @@ import json
 import shutil
 import textwrap
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -138,7 +138,7 @@ def results(*patterns: str, folder: Path = RESULTS) -> Table:
         run = receipt.read(path)
         if _ways(run):  # the summary of several runs (`an4.json`) is none itself
             systems.setdefault(path.name.split(".")[0], []).append(run)
-    rows = [("system", "decoding", "runs", "WER, %", "from – to", "minutes")]
+    rows: list[tuple[str, ...]] = [("system", "decoding", "runs", "WER, %", "from – to", "minutes")]
     for system, runs in systems.items():
         rows += [_row(system, way, runs) for way in _ways(runs[0])]
     if not systems:
@@ -175,7 +175,7 @@ class Source:
         return f"```python\n{self.code}\n```"
 
 
-def excerpt(thing: object, first: str, before: str | None = None) -> Source:
+def excerpt(thing: Callable, first: str, before: str | None = None) -> Source:
     """The source of a function or class of the package, from the line that begins with `first` to the one `before`.
 
     Raises AsrlabError if the source has no such lines: a page must not show something else instead.

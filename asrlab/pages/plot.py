@@ -21,15 +21,18 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from matplotlib.transforms import Bbox
+from matplotlib.typing import ColorType
 
 from asrlab.core.errors import AsrlabError
 from asrlab.pages import names
@@ -46,11 +49,11 @@ NARROW = 3.5  # inches: the width of that column on a phone
 ABOVE = "legend above"
 LONG_NAME, LEGEND = 16, 20  # letters at the side of a panel, and in a row of a legend, that a phone has room for
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "axes.edgecolor": FOREGROUND,
     "axes.facecolor": "none",
     "axes.labelcolor": FOREGROUND,
-    "axes.prop_cycle": mpl.cycler(color=COLOURS) + mpl.cycler(linestyle=DASHES),
+    "axes.prop_cycle": cycler(color=COLOURS) + cycler(linestyle=DASHES),
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlecolor": FOREGROUND,
@@ -237,7 +240,7 @@ def confusion(
         ax.set(xlabel="heard", ylabel="said")
         for i, j in np.argwhere(counts > 0) if K <= 30 else ():
             cell = image.cmap(image.norm(shares[i, j]))[:3]
-            ink = max(("#000000", "#ffffff"), key=lambda text: contrast(text, cell))
+            ink = max(("#000000", "#ffffff"), key=lambda text: contrast(text, cell))  # type: ignore[arg-type]
             ax.text(j, i, f"{counts[i, j]:.12g}", ha="center", va="center", color=ink, fontsize=9)
     return ax
 
@@ -260,7 +263,7 @@ def learning_curves(log: str | os.PathLike | Iterable[Mapping], ax: Sequence[Axe
     with style():
         if ax is None:
             _, ax = plt.subplots(1, len(panels), figsize=(WIDTH if len(panels) > 1 else WIDTH / 2, 2.8))
-        axes = tuple(np.atleast_1d(ax))
+        axes = tuple(np.atleast_1d(np.asarray(ax)))
         for panel, part in zip(panels, axes, strict=True):
             percent = 100 if panel[0].endswith(("wer", "cer")) else 1
             for name in panel:
@@ -300,12 +303,17 @@ def bars(
         for k, (name, values) in enumerate(series.items()):
             places = np.array([groups.index(group) for group in values]) + (k - (len(series) - 1) / 2) * width
             heights, low, high = factor * np.array([_interval(value) for value in values.values()]).T
-            look = {"color": COLOURS[k % len(COLOURS)], "hatch": HATCHES[k % len(HATCHES)], "edgecolor": "#ffffff66"}
+            look: dict[str, Any] = {
+                "color": COLOURS[k % len(COLOURS)],
+                "hatch": HATCHES[k % len(HATCHES)],
+                "edgecolor": "#ffffff66",
+            }
             (ax.barh if sideways else ax.bar)(places, heights, 0.92 * width, label=_plain(name), **look)
             if np.any(high > low):
                 spread = np.maximum([heights - low, high - heights], 0)
-                ends = (heights, places, None, spread) if sideways else (places, heights, spread)
-                ax.errorbar(*ends, fmt="none", ecolor=FOREGROUND, elinewidth=1.4, capsize=3)
+                x, y = (heights, places) if sideways else (places, heights)
+                either: dict[str, Any] = {"xerr" if sideways else "yerr": spread}
+                ax.errorbar(x, y, fmt="none", ecolor=FOREGROUND, elinewidth=1.4, capsize=3, **either)
         if sideways:
             ax.set_yticks(range(len(groups)), [_plain(group) for group in groups])
             ax.invert_yaxis()
@@ -361,6 +369,7 @@ def picture(ax: Axes, alt: str, caption: str = "") -> Picture:
     page does not change.
     """
     figure = ax.figure
+    assert isinstance(figure, Figure)
     wide = _svg(figure, alt)
     with style():
         _stack(figure)
@@ -387,7 +396,8 @@ def _stack(figure: Figure) -> None:
         height *= columns * 0.8
     elif columns > 3:
         return  # it scrolls
-    above = sum(ax.get_legend() is not None and ax.get_legend().get_label() == ABOVE for ax in figure.axes)
+    legends = [ax.get_legend() for ax in figure.axes]
+    above = sum(legend is not None and legend.get_label() == ABOVE for legend in legends)
     figure.set_size_inches(min(width, NARROW), height + 0.6 * above)
     _untangle(figure)
 
@@ -404,7 +414,7 @@ def _untangle(figure: Figure) -> None:
             ax.set_yticks(ticks, [textwrap.fill(name, LONG_NAME) for name in entries])
     figure.canvas.draw()  # only then are places and sizes known
     for ax in figure.axes:
-        for title in (ax.title, ax._left_title, ax._right_title):
+        for title in (ax.title, ax._left_title, ax._right_title):  # type: ignore[attr-defined]
             title.set_wrap(True)
         above = [text for text in ax.texts if text.get_transform() == ax.get_xaxis_transform()]
         for words, turn, side in ((ax.get_xticklabels(), 40, "right"), (above, 50, "left")):
@@ -444,13 +454,13 @@ def _svg(figure: Figure, alt: str) -> str:
     return head + svg[svg.index(">") + 1 :].strip()
 
 
-def contrast(first: object, second: object) -> float:
+def contrast(first: ColorType, second: ColorType) -> float:
     """WCAG 2.2's contrast ratio of two colours, 1 to 21: text needs 4.5, lines and large text 3."""
     bright, dark = sorted((_luminance(first), _luminance(second)), reverse=True)
     return (bright + 0.05) / (dark + 0.05)
 
 
-def _luminance(colour: object) -> float:
+def _luminance(colour: ColorType) -> float:
     rgb = np.array(to_rgb(colour))
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     return float(linear @ (0.2126, 0.7152, 0.0722))
@@ -516,7 +526,7 @@ def _legend_above(ax: Axes, columns: int) -> None:
     ax.legend(ncols=columns, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2).set_label(ABOVE)
 
 
-def _interval(value: object) -> tuple[float, float, float]:
+def _interval(value: Any) -> tuple[float, float, float]:
     """(value, low, high); a bare number is its own interval."""
     if hasattr(value, "value"):
         return value.value, value.low, value.high

@@ -150,7 +150,7 @@ def multi_head(
     mask: np.ndarray | None = None,
 ) -> np.ndarray:  # fmt: skip
     """Several heads side by side, mixed by W_O (h d, D): (U, D). `heads` holds a (W_Q, W_K, W_V) for each."""
-    return np.concatenate([head(Q, K, V, *W, mask) for W in heads], axis=-1) @ W_O
+    return np.concatenate([head(Q, K, V, W_Q, W_K, W_V, mask) for W_Q, W_K, W_V in heads], axis=-1) @ W_O
 
 
 @equation("cross-attention")

@@ -86,7 +86,7 @@ def backward(log_y: np.ndarray, target: Sequence[int], blank: int = 0) -> np.nda
 
 
 @equation("log-add")
-def log_add(logs: Sequence[float]) -> float:
+def log_add(logs: Sequence[float] | np.ndarray) -> float:
     """log(e^a + e^b + ...) of logarithms a, b, ...: the largest is taken out first, so that nothing underflows."""
     largest = max(logs, default=IMPOSSIBLE)
     if largest == IMPOSSIBLE:

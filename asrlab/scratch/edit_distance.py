@@ -18,6 +18,8 @@ from asrlab.core.errors import AsrlabError
 def distance_table(reference: Sequence, hypothesis: Sequence) -> np.ndarray:
     """D, int (R+1, H+1): D[i, j] is the distance of the reference's first i units to the hypothesis' first j.
 
+    The recursion is that of Wagner and Fischer (1974):
+
         D[i, 0] = i,   D[0, j] = j
         D[i, j] = min(D[i-1, j-1] + [reference[i] != hypothesis[j]],   keep or substitute
                       D[i-1, j] + 1,                                   delete

@@ -145,7 +145,7 @@ def is_speech(energy_db: np.ndarray, reach: int, margin_db: float = 6.0, least_d
 
 
 @equation("mel-scale")
-def hz_to_mel(f: np.ndarray) -> np.ndarray:
+def hz_to_mel(f: float | np.ndarray) -> np.ndarray:
     """Hz to mel: nearly even steps below 700 Hz, nearly even ratios above."""
     return 2595 * np.log10(1 + np.asarray(f) / 700)
 
@@ -218,7 +218,7 @@ def deltas(c: np.ndarray, reach: int = 2) -> np.ndarray:
     T = len(c)
     padded = np.concatenate([c[:1].repeat(reach, axis=0), c, c[-1:].repeat(reach, axis=0)])
     n = np.arange(-reach, reach + 1)
-    slope = sum(step * padded[reach + step : reach + step + T] for step in n)
+    slope = np.sum([step * padded[reach + step : reach + step + T] for step in n], axis=0)
     return slope / np.sum(n**2)
 
 

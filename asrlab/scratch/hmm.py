@@ -242,4 +242,3 @@ def shares(counts: np.ndarray, before: np.ndarray) -> np.ndarray:
     """Counts as probabilities along the last axis; a row without counts stays as it was."""
     total = counts.sum(axis=-1, keepdims=True)
     return np.where(total > 0, counts / np.where(total > 0, total, 1.0), before)
-

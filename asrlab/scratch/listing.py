@@ -6,6 +6,8 @@ the output sizes are written down; `Sequential.add` passes them on.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -20,7 +22,7 @@ class Embedding(nn.Module):
         self.input_length = input_length  # N, the same for every text: shorter ones are padded
         self.table = nn.Embedding(input_dim, output_dim)
 
-    def build(self, size: int | None) -> int:
+    def build(self, size: int) -> int:
         return self.table.embedding_dim
 
     def forward(self, ids: Tensor) -> Tensor:
@@ -46,7 +48,7 @@ class LSTM(nn.Module):
         super().__init__()
         self.units, self.dropout, self.recurrent_dropout = units, dropout, recurrent_dropout
 
-    def build(self, size: int | None) -> int:
+    def build(self, size: int) -> int:
         self.cell = nn.LSTMCell(size, self.units)
         return self.units
 
@@ -71,7 +73,7 @@ class Dense(nn.Module):
             raise AsrlabError(f"activation={activation!r}: the listing has softmax; give that or None")
         self.units, self.activation = units, activation
 
-    def build(self, size: int | None) -> int:
+    def build(self, size: int) -> int:
         self.linear = nn.Linear(size, self.units)
         return self.units
 
@@ -85,9 +87,9 @@ class Sequential(nn.Sequential):
 
     def __init__(self):
         super().__init__()
-        self.size = None  # of what the last layer gives
+        self.size: int | None = None  # of what the last layer gives
 
-    def add(self, layer: nn.Module) -> None:
+    def add(self, layer: Any) -> None:
         """Put a layer behind the others."""
         self.size = layer.build(self.size)
         self.append(layer)

@@ -9,11 +9,11 @@ import io
 import math
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import soundfile
@@ -29,6 +29,7 @@ BLOCK = 1 << 18  # frames read at a time: 5 s of 48 kHz
 RATES = (1000, 1_000_000)  # Hz, the least and the most that a recording is believed to have
 ROUNDING = 0.01  # seconds by which a part may exceed its file: durations in manifests are often rounded
 _BITS = {"PCM_S8": 8, "PCM_16": 16, "PCM_24": 24}  # of the samples of a FLAC file
+Key = tuple[Path, int, int]  # a file with its size and time
 UNKNOWN_LENGTH = 0x7FFFF000  # programs that write WAV into a pipe claim at least so many bytes (sox; ffmpeg 0xFFFFFFFF)
 
 
@@ -53,8 +54,8 @@ def info(file: str | Path | BinaryIO, name: str | None = None) -> AudioInfo:
 
     The length of an MP3 or OGG is counted: their headers say it wrong, or not at all.
     """
-    with _open(file, name or str(file)) as file:
-        return AudioInfo(file.samplerate, file.channels, file.frames, file.format, file.subtype)
+    with _open(file, name or str(file)) as sound:
+        return AudioInfo(sound.samplerate, sound.channels, sound.frames, sound.format, sound.subtype)
 
 
 def load(
@@ -75,20 +76,19 @@ def load(
     path = name or str(file)
     if sample_rate is not None:
         _check_rate("sample_rate", sample_rate)
-    source = file
-    with _open(file, path) as file:
-        digest = _flac_digest(source, path) if file.format == "FLAC" else None
-        rate = sample_rate or file.samplerate
-        if file.samplerate != rate and not resample:
-            raise AsrlabError(f"{path}: {file.samplerate} Hz, expected {rate} Hz; pass resample=True")
-        first, count = _span(path, file, start, seconds)
+    with _open(file, path) as sound:
+        digest = _flac_digest(file, path) if sound.format == "FLAC" else None
+        rate = sample_rate or sound.samplerate
+        if sound.samplerate != rate and not resample:
+            raise AsrlabError(f"{path}: {sound.samplerate} Hz, expected {rate} Hz; pass resample=True")
+        first, count = _span(path, sound, start, seconds)
         try:
-            samples = np.empty(int(count * rate / file.samplerate) + 2, np.float32)
+            samples = np.empty(int(count * rate / sound.samplerate) + 2, np.float32)
         except MemoryError:
-            minutes = round(count / file.samplerate / 60)
+            minutes = round(count / sound.samplerate / 60)
             raise AsrlabError(f"{path}: {minutes} minutes do not fit into memory; pass start and seconds") from None
         filled = 0
-        for piece in _resampled(_mono_blocks(path, file, first, count, digest), file.samplerate, rate):
+        for piece in _resampled(_mono_blocks(path, sound, first, count, digest), sound.samplerate, rate):
             if filled + len(piece) > len(samples):
                 samples = np.concatenate([samples[:filled], piece])
             samples[filled : filled + len(piece)] = piece
@@ -146,7 +146,7 @@ def _check_rate(name: str, rate: float) -> None:
 
 def _open(file: str | Path | BinaryIO, path: str) -> soundfile.SoundFile:
     """The file, opened, its length counted where the header is not to be trusted."""
-    key = None
+    key: Key | None = None
     if isinstance(file, (str, Path)):
         file = Path(file)
         key = (file, *_stamp(file, path))
@@ -197,7 +197,7 @@ def _stamp(file: Path, path: str) -> tuple[int, int]:
     return found.st_size, found.st_mtime_ns
 
 
-def _mp3(file: Path | BinaryIO, opened: soundfile.SoundFile, path: str, key: tuple | None) -> soundfile.SoundFile:
+def _mp3(file: Path | BinaryIO, opened: soundfile.SoundFile, path: str, key: Key | None) -> soundfile.SoundFile:
     """An MP3 with its true length: the library's is a guess where no index frame says how many frames follow."""
     walked = _check(containers.walk_mp3, file, path, key)
     if walked.promised is not None:
@@ -207,16 +207,16 @@ def _mp3(file: Path | BinaryIO, opened: soundfile.SoundFile, path: str, key: tup
             raise AsrlabError(f"{path}: MPEG layer {walked.layer} of varying bit rate; convert it to WAV")
         return opened
     opened.close()
-    data = _content(file) if key is None else file.read_bytes()
+    data = _content(file) if key is None else key[0].read_bytes()
     return _opened(io.BytesIO(walked.with_index(data)), path)
 
 
-def _check(check, file: Path | BinaryIO, path: str, key: tuple | None):
+def _check(check, file: Path | BinaryIO, path: str, key: Key | None):
     """What `check` finds in a file, of which `key` is path, size and time."""
     return _once(check, path, key) if key else check(_content(file), path)
 
 
-def _content(file: BinaryIO) -> bytes:
+def _content(file: Path | BinaryIO) -> bytes:
     at = file.seek(0, os.SEEK_CUR)  # the library goes on reading from where it was
     file.seek(0)
     data = file.read()
@@ -225,7 +225,7 @@ def _content(file: BinaryIO) -> bytes:
 
 
 @lru_cache(maxsize=4096)
-def _once(check, path: str, key: tuple[Path, int, int]):
+def _once(check: Callable[[containers.Bytes, str], Any], path: str, key: Key) -> Any:
     """What `check` finds in the file of `key`, which is looked at again only if its size or time has changed."""
     with open(key[0], "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         return check(data, path)

@@ -49,7 +49,7 @@ class _Frame(NamedTuple):
         return 384 if self.layer == 1 else 1152 if self.layer == 2 or self.mpeg1 else 576
 
     @property
-    def same(self) -> tuple:
+    def same(self) -> tuple[int, bool, int, bool]:
         """What all frames of a file have in common."""
         return self.layer, self.mpeg1, self.rate, self.mono
 
@@ -69,10 +69,11 @@ class Mp3:
         """The sound behind an index frame that states how many frames there are: then a decoder knows the length."""
         header = bytearray(data[self.first : self.first + 4])
         header[1] |= 1  # no checksum behind the header
-        frame = None
         for index in range(1, 15):  # the smallest frame that holds the index
             header[2] = index << 4 | header[2] & 0b1100
-            frame = _frame(header, 0)
+            found = _frame(header, 0)
+            assert found is not None  # the header of a frame with another bit rate
+            frame = found
             if frame.length >= 64:
                 break
         index_frame = bytearray(frame.length)
@@ -84,7 +85,10 @@ class Mp3:
 
 def walk_mp3(data: Bytes, name: str) -> Mp3:
     """Count the frames of an MP3 file. Raises AsrlabError if bytes are missing, damaged, or more than one file."""
-    at, count, first, end, promised, before = 0, 0, None, 0, None, None
+    at, count, end = 0, 0, 0
+    first: int | None = None
+    promised: int | None = None
+    before: _Frame | None = None
     while at < len(data):
         frame = _frame(data, at)
         if frame is None:
@@ -110,7 +114,7 @@ def walk_mp3(data: Bytes, name: str) -> Mp3:
             promised = indexed or None
         at += frame.length
         end = at
-    if not count:
+    if first is None or before is None:
         raise AsrlabError(f"{name}: holds no frame of sound; {_REMEDY}")
     if promised is not None and promised != count:
         what = "truncated" if promised > count else "longer than its header says"
@@ -120,7 +124,9 @@ def walk_mp3(data: Bytes, name: str) -> Mp3:
 
 def check_ogg(data: Bytes, name: str) -> None:
     """Raises AsrlabError unless every page of an OGG file is there and whole, and all of them are one file."""
-    at, expected, ended = 0, {}, set()
+    at = 0
+    expected: dict[bytes, int] = {}
+    ended: set[bytes] = set()
     while at < len(data):
         head = data[at : at + 27]
         if head[:4] != b"OggS" or len(head) < 27:
@@ -133,7 +139,7 @@ def check_ogg(data: Bytes, name: str) -> None:
         page[22:26] = bytes(4)
         if ogg_checksum(page) != int.from_bytes(head[22:26], "little"):
             raise AsrlabError(f"{name}: the page of OGG at byte {at} is damaged; {_REMEDY}")
-        serial, number = head[14:18], int.from_bytes(head[18:22], "little")
+        serial, number = bytes(head[14:18]), int.from_bytes(head[18:22], "little")
         if head[5] & 2:  # the first page of a stream
             if any(n > 1 for n in expected.values()) or ended:
                 raise AsrlabError(f"{name}: another OGG file begins at byte {at}; take them apart, or convert to WAV")

@@ -92,7 +92,7 @@ def ctc_loss(
     """
     B, T, V = log_probs.shape
     if check:
-        on_cpu = [x.cpu() for x in (lengths, targets, target_lengths)]
+        on_cpu = lengths.cpu(), targets.cpu(), target_lengths.cpu()
         _check_ranges(*on_cpu, B, T, V, blank, ids)
         check_feasible(*on_cpu, ids)
     losses = F.ctc_loss(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import traitlets
+from numpy.typing import ArrayLike
 
 from asrlab.core.errors import AsrlabError
 from asrlab.decode.forced import align
@@ -47,6 +48,7 @@ def follow(recognizer: Recognizer, samples: np.ndarray, joint: bool = True) -> L
     (heard,) = recognizer.hear([samples])
     found = recognizer.attend(heard, joint=joint)[0]
     decoder = recognizer.model.decoder
+    assert decoder is not None  # `attend` has asked
     state = decoder.start(heard.frames[None], torch.tensor([len(heard.frames)]))
     weight, bias = decoder.out.weight, decoder.out.bias
     split = decoder.lstm.hidden_size
@@ -88,12 +90,12 @@ def weights(scores: Sequence[float], sharpness: float = 1.0, shift: int = 0) -> 
     return softmax(sharpness * moved)
 
 
-def choices(said: Sequence[float], adds: Sequence[Sequence[float]], alpha: Sequence[float]) -> np.ndarray:
+def choices(said: ArrayLike, adds: ArrayLike, alpha: ArrayLike) -> np.ndarray:
     """Probabilities (V,) of the next token when the weights are alpha (T,)."""
     return softmax(np.asarray(said) + np.asarray(alpha) @ np.asarray(adds))
 
 
-def stretch(alpha: Sequence[float], share: float = 0.8) -> tuple[int, int]:
+def stretch(alpha: Sequence[float] | np.ndarray, share: float = 0.8) -> tuple[int, int]:
     """First and last frame of the stretch around the largest weight that holds `share` of the weight.
 
     It grows by one frame at a time, to the side where the next weight is larger; to the later side if they are equal.

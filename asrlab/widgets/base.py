@@ -41,7 +41,7 @@ class Widget(anywidget.AnyWidget):
     height  about how many pixels it takes on a wide page and on a phone: as much is kept free for it until it is there
     """
 
-    height = traitlets.List().tag(sync=True)
+    height: traitlets.List = traitlets.List().tag(sync=True)
     _height = (320, 320)
 
     @traitlets.default("height")

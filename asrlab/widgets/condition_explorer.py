@@ -41,7 +41,8 @@ class ConditionExplorer(Widget, module="condition_explorer", height=(607, 748)):
         """results  of `asrlab.classic.conditions.run`. Raises AsrlabError if no system was measured."""
         if not results.systems:
             raise AsrlabError("results of no system: pass what asrlab.classic.conditions.run returns")
-        example, sounds = telling_example(results), {}
+        example = telling_example(results)
+        sounds: dict[str, str] = {}
         axes = [
             {
                 "key": axis,

@@ -90,6 +90,6 @@ def table_for_page(lm: NGram) -> dict:
     """{"order": n, "grams": {"red circle": [log p, back-off weight]}}; a weight of 0 is left out, and so is -inf."""
     grams = {}
     for gram, (logp, weight) in flat_table(lm).items():
-        logp = None if logp == -np.inf else round(logp, 3)
-        grams[" ".join(gram)] = [logp, round(weight, 3)] if weight else [logp]
+        shown = None if logp == -np.inf else round(logp, 3)
+        grams[" ".join(gram)] = [shown, round(weight, 3)] if weight else [shown]
     return {"order": lm.order, "grams": grams}

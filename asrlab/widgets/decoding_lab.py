@@ -39,7 +39,8 @@ class DecodingLab:
         self.recognizer, self.nbest = recognizer or Recognizer.load(), nbest
         if self.recognizer.model.ctc is None:
             raise AsrlabError("this recogniser has an attention head alone; the lab searches over CTC's frames")
-        self.samples, self.log_probs = None, None
+        self.samples: np.ndarray | None = None
+        self.log_probs: np.ndarray | None = None
         self.only_words = self.recognizer.tokenizer.lexicon is not None  # phones make words by a lexicon alone
         beam = self.recognizer.beam
         self.sound = SoundInput(sample_rate=self.recognizer.sample_rate)
@@ -71,6 +72,7 @@ class DecodingLab:
 
     def decode(self, beam: int, weight: float, bonus: float, lexicon: bool) -> list[Hypothesis]:
         """The n best answers for these settings, best first."""
+        assert self.log_probs is not None  # `listen` comes first
         r = self.recognizer
         options = replace(r.beam, beam=beam, lm_weight=weight, word_bonus=bonus, nbest=self.nbest)
         words = r.lexicon if lexicon or self.only_words else None
@@ -123,6 +125,7 @@ class DecodingLab:
         self.answer.value = f"<p><b>{escape(message)}</b></p>"
 
     def _table(self, found: Sequence[Hypothesis]) -> str:
+        assert self.samples is not None
         best = card(self.samples, self.recognizer.sample_rate, found[0].text, found[0].words)._repr_html_()
         rows = "".join(
             f"<tr><td>{escape(h.text) or '(nothing)'}</td><td>{h.score:.2f}</td>"

@@ -75,9 +75,9 @@ def answers(
     if recognizer.model.ctc is None:
         raise AsrlabError("this recogniser has no CTC head, so there is no best path; pass one that has")
     samples, noise = utterance.load(recognizer.sample_rate), white(utterance, recognizer.sample_rate)
-    heard = recognizer.hear([mixed(samples, noise, level) for level in levels])
-    searched = [recognizer.decode(one.log_probs)[0].text for one in heard]
-    return [(recognizer.greedy(one.log_probs).text, text) for one, text in zip(heard, searched, strict=True)]
+    found = recognizer.log_probs([mixed(samples, noise, level) for level in levels])
+    searched = [recognizer.decode(one)[0].text for one in found]
+    return [(recognizer.greedy(one).text, text) for one, text in zip(found, searched, strict=True)]
 
 
 def telling(recognizer: Recognizer, utterances: Sequence[Utterance]) -> Utterance:
@@ -92,5 +92,5 @@ def telling(recognizer: Recognizer, utterances: Sequence[Utterance]) -> Utteranc
     return max(utterances, key=saved)
 
 
-def _operations(said: str, heard: str) -> list[list[str]]:
+def _operations(said: str, heard: str) -> list[list[str | None]]:
     return [[op.kind, op.reference, op.hypothesis] for op in score.align(said, heard)]

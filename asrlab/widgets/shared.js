@@ -97,7 +97,7 @@ export function calm() {
 
 // ---- controls ------------------------------------------------------------------------------------------------------
 
-export function slider({ label, min, max, step = 1, value = min, format: show = String }, onInput) {
+export function slider({ label, min, max, step = 1, value = min, format: show = (v) => String(v) }, onInput) {
   const shown = h("output", { class: "aw-value" });
   const input = h("input", { type: "range", min, max, step });
   input.value = value;
@@ -162,7 +162,7 @@ function iconButton(name, label, onClick) {
     icon(name));
 }
 
-export function stepper({ label = "Step", count, value = 0, speed = 2, format: show, keys }, onStep) {
+export function stepper({ label = "Step", count, value = 0, speed = 2, format: show = null, keys = null }, onStep) {
   let timer = 0, pace = 1;
   const text = (k) => (show ? show(k) : `${k + 1} of ${count}`);
   const output = h("output", { class: "aw-value" });
@@ -338,7 +338,7 @@ export function player(source, mime = "audio/flac") {
     return element;
   }
   if (typeof document !== "undefined") {
-    document.addEventListener(SOUND_STARTS, (event) => { if (event.detail !== self) stop(); });
+    document.addEventListener(SOUND_STARTS, (/** @type {CustomEvent} */ event) => { if (event.detail !== self) stop(); });
   }
   return self;
 }
@@ -387,7 +387,7 @@ export function tint(name, v) {
   return `color-mix(in srgb, var(${name}) ${(100 * Math.max(0, Math.min(1, v))).toFixed(1)}%, transparent)`;
 }
 
-export function heatmap(rows, { label, low = 0, high = 1, colour = heat } = {}) {
+export function heatmap(rows, { label = null, low = 0, high = 1, colour = heat } = {}) {
   const height = rows.length, width = rows[0]?.length ?? 0;
   const canvas = h("canvas", { class: "aw-heatmap", role: "img", "aria-label": label });
   canvas.width = Math.max(1, width);
@@ -405,7 +405,7 @@ export function heatmap(rows, { label, low = 0, high = 1, colour = heat } = {}) 
   return canvas;
 }
 
-export function axes({ width, height, x, y, xlabel = "", ylabel = "", xformat = String, yformat = String, grid = true }) {
+export function axes({ width, height, x, y, xlabel = "", ylabel = "", xformat = (v) => String(v), yformat = (v) => String(v), grid = true }) {
   const [left, right] = x.range, [bottom, top] = y.range;
   const across = x.ticks(Math.max(2, Math.floor((right - left) / 80))), up = y.ticks(Math.max(2, Math.floor((bottom - top) / 45)));
   return s("g", { class: "aw-axes" },
@@ -422,7 +422,7 @@ export function responsive(card, draw) {
   let last = 0;
   const inner = () => {
     const look = getComputedStyle(card);
-    return Math.floor(card.clientWidth - parseFloat(look.paddingLeft || 0) - parseFloat(look.paddingRight || 0));
+    return Math.floor(card.clientWidth - parseFloat(look.paddingLeft || "0") - parseFloat(look.paddingRight || "0"));
   };
   const look = () => {
     const width = inner();

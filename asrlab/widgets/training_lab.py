@@ -58,7 +58,7 @@ class TrainingCurves(Widget, module="training_lab", height=(770, 1220)):
     """
 
     data = traitlets.Dict().tag(sync=True)
-    runs = traitlets.List().tag(sync=True)
+    runs: traitlets.List = traitlets.List().tag(sync=True)
 
 
 class TrainingLab:

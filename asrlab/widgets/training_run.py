@@ -106,7 +106,9 @@ class TrainingRun:
         self.recipe, self.corpus = recipe, corpus
         key = hashlib.sha256(repr(recipe).encode()).hexdigest()[:12]
         self.directory = Path(directory) / key  # other settings are another training
-        self.state, self.message, self.lines, self.snapshots = "ready", "", [], []
+        self.state, self.message = "ready", ""
+        self.lines: list[dict] = []
+        self.snapshots: list[dict] = []
         self.recognizer: Recognizer | None = None
         self._on_change, self._go, self._stopping = on_change, threading.Event(), False
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -154,7 +156,7 @@ class TrainingRun:
     def _run(self) -> None:
         try:
             self.corpus = self.corpus or subset(corpora.load("scenetalk"))
-            if (self.directory / CHECKPOINT).exists():
+            if self.corpus is not None and (self.directory / CHECKPOINT).exists():
                 text = (self.directory / LOG).read_text(encoding="utf-8")
                 self.lines = [json.loads(line) for line in text.splitlines()]
             self.recognizer = train(
@@ -179,7 +181,7 @@ class TrainingRun:
 
     def _look(self) -> None:
         """Add what the checkpoint on the disk makes of dev."""
-        if (self.directory / CHECKPOINT).exists():
+        if self.corpus is not None and (self.directory / CHECKPOINT).exists():
             epoch = len(self.snapshots) and self.snapshots[-1]["epoch"]
             self.snapshots.append(snapshot(self.recipe, self.corpus, self.directory))
             if self.snapshots[-1]["epoch"] == epoch:

@@ -68,7 +68,7 @@
     }
 
     function play(from, until) {
-      document.querySelectorAll("figure.listen audio").forEach(function (other) {
+      document.querySelectorAll("figure.listen audio").forEach(function (/** @type {HTMLAudioElement} */ other) {
         if (other !== audio) other.pause();
       });
       stopAt = until;

@@ -35,11 +35,11 @@
   document.body.append(bubble);
   for (const term of terms) {
     let touched = false;
-    term.addEventListener("pointerenter", (event) => { if (event.pointerType === "mouse") show(term); });
-    term.addEventListener("pointerleave", (event) => {
+    term.addEventListener("pointerenter", (/** @type {PointerEvent} */ event) => { if (event.pointerType === "mouse") show(term); });
+    term.addEventListener("pointerleave", (/** @type {PointerEvent} */ event) => {
       if (event.pointerType === "mouse" && event.relatedTarget !== bubble) hide();
     });
-    term.addEventListener("pointerdown", (event) => { touched = event.pointerType === "touch" && shown !== term; });
+    term.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => { touched = event.pointerType === "touch" && shown !== term; });
     term.addEventListener("focus", () => show(term));
     term.addEventListener("blur", hide);
     term.addEventListener("click", (event) => {

@@ -22,12 +22,12 @@
       mark(box);
     }
   }
-  document.addEventListener("scroll", (event) => { if (event.target.matches?.(SCROLLS)) mark(event.target); }, { capture: true, passive: true });
+  document.addEventListener("scroll", (/** @type {any} */ event) => { if (event.target.matches?.(SCROLLS)) mark(event.target); }, { capture: true, passive: true });
   watch(document);
   const changed = new Set();
   const widgets = new MutationObserver((seen) => {
     if (!changed.size) requestAnimationFrame(() => { changed.forEach(watch); changed.clear(); });
-    for (const one of seen) changed.add(one.target.closest(".widget-place") ?? one.target);
+    for (const one of /** @type {any[]} */ (seen)) changed.add(one.target.closest(".widget-place") ?? one.target);
   });
   for (const place of document.querySelectorAll(".widget-place, .cell_output")) widgets.observe(place, { childList: true, subtree: true });
 
@@ -46,11 +46,11 @@
     const root = document.documentElement;
     set(root.dataset, "theme", "light");
     for (const one of document.querySelectorAll(".bd-article details:not(.equation-code, .hide)")) set(one, "open", true);
-    for (const formula of document.querySelectorAll("mjx-container[display]")) {
+    for (const formula of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("mjx-container[display]"))) {
       const width = formula.firstElementChild?.getBoundingClientRect().width ?? 0;
       if (width > PAPER) set(formula.style, "fontSize", `${Math.floor((110 * PAPER) / width)}%`);
     }
-    for (const box of document.querySelectorAll(".aw-scroll")) {
+    for (const box of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(".aw-scroll"))) {
       if (box.scrollWidth > PAPER) set(box.style, "zoom", String(PAPER / box.scrollWidth));
     }
   }

@@ -59,7 +59,7 @@
     const out = document.getElementById("search-results"), wanted = words(query);
     out.replaceChildren();
     if (!wanted.length) return;
-    const found = find(window.SEARCH_DATA || [], wanted);
+    const found = find(window["SEARCH_DATA"] || [], wanted);
     const places = `${found.length} ${found.length === 1 ? "place" : "places"}`;
     const summary = !found.length ? "No section has all these words. Try fewer of them."
       : found.length > MOST ? `${places}; the first ${MOST}:` : `${places}:`;
@@ -73,7 +73,7 @@
   }
 
   const query = new URLSearchParams(location.search).get("q") || "";
-  document.querySelectorAll('input[name="q"]').forEach((field) => { field.value = query; });
-  document.querySelector(".bd-search-container input[name='q']")?.focus();
+  document.querySelectorAll('input[name="q"]').forEach((/** @type {HTMLInputElement} */ field) => { field.value = query; });
+  /** @type {HTMLInputElement} */ (document.querySelector(".bd-search-container input[name='q']"))?.focus();
   show(query);
 })();

@@ -109,7 +109,7 @@
   // The rest one by one, so that the Tab key, a search in the page and the printer find them too.
   var idle = window.requestIdleCallback || function (call) { setTimeout(call, 300); };
   async function mountNext() {
-    var next = waiting.find(function (one) { return one.place.dataset.state === "waiting"; });
+    var next = waiting.find(function (one) { return /** @type {HTMLElement} */ (one.place).dataset.state === "waiting"; });
     if (!next) return;
     await mount(next.place, next.entry);
     idle(mountNext);

@@ -72,7 +72,7 @@ def test_cases_take_turns_in_changing_order():
     order = []
     cases = {name: lambda name=name: order.append(name) for name in "abc"}
     peers.interleave(cases, repeats=3, warmup=1)
-    assert order == list("abc" "bca" "cab" "abc")
+    assert order == [*"abc", *"bca", *"cab", *"abc"]
 
 
 def test_medians_are_of_the_counted_rounds():
