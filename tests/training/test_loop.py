@@ -459,7 +459,7 @@ def test_every_tokenizer_writes_the_training_texts(corpus, kind):
 
 
 def test_tokenizers_that_are_none(corpus):
-    with pytest.raises(AsrlabError, match="tokenizer='chars': choose char, char-initial, word, subword or phone"):
+    with pytest.raises(AsrlabError, match="tokenizer='chars': give one of char, char-initial, word, subword, phone"):
         training.make_tokenizer(toy.recipe(tokenizer="chars"), corpus, corpus["train"])
     with pytest.raises(AsrlabError, match="corpus 'toy' has no pronunciation lexicon; use char"):
         training.make_tokenizer(toy.recipe(tokenizer="phone"), corpus, corpus["train"])
