@@ -42,7 +42,7 @@ def test_a_recipe_of_ones_own(tmp_path):
 def test_names_that_are_none():
     with pytest.raises(AsrlabError, match=r"recipe 'scentalk': there are .*scenetalk.*; or give the path of a YAML"):
         recipe.load("scentalk")
-    with pytest.raises(AsrlabError, match=r"no.yaml: cannot be read"):
+    with pytest.raises(AsrlabError, match=r"no.yaml: no such file"):
         recipe.load("no.yaml")
 
 
