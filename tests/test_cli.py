@@ -203,7 +203,7 @@ def test_bench_is_called(asrlab, monkeypatch):
     ("words", "message"),
     [
         (("fast",), r"recipe 'fast': there are .*scenetalk.*; or give the path of a YAML file"),
-        (("gone.yaml",), r"gone.yaml: cannot be read \(No such file"),
+        (("gone.yaml",), r"gone.yaml: no such file"),
         (("bad.yaml",), r"bad.yaml: not a YAML file"),
         (("typo.yaml",), r"typo.yaml: model: unknown key 'encodr'; ModelOptions has branches, fusion"),
         (("value.yaml",), r"value.yaml: epochs=0: give a whole number, 1 to 1000000"),
@@ -285,7 +285,7 @@ def test_mistakes_in_score(asrlab, tmp_path, text, message):
     assert (status, out) == (1, "")
     assert re.search(f"^asrlab score: .*{message}", err)
     status, _, err = asrlab("score", tmp_path / "gone.jsonl", tmp_path / "b.jsonl")
-    assert re.search("gone.jsonl: cannot be read", err)
+    assert re.search("gone.jsonl: no such file", err)
 
 
 def test_score_of_one_line_by_tag(asrlab, tmp_path):

@@ -153,8 +153,11 @@ def label_smoothed_cross_entropy(
         mask = length_mask(mask, targets.shape[1])
     labels = targets.masked_fill(~mask, IGNORED).to(logits.device)
     losses = F.cross_entropy(
-        logits.float().flatten(0, 1), labels.flatten(), ignore_index=IGNORED, label_smoothing=smoothing,
-        reduction="none"
+        logits.float().flatten(0, 1),
+        labels.flatten(),
+        ignore_index=IGNORED,
+        label_smoothing=smoothing,
+        reduction="none",
     )
     return _normalised(losses.view(labels.shape).sum(dim=1), mask.sum(dim=1), normalise)
 

@@ -154,9 +154,7 @@ def test_the_loss_of_each_head_alone_is_torchs():
     output = model(sound(x, batch), targets)
 
     def ctc(log_probs):
-        return torch.nn.functional.ctc_loss(
-            log_probs.transpose(0, 1), targets, output.lengths, sizes, reduction="none"
-        )
+        return torch.nn.functional.ctc_loss(log_probs.transpose(0, 1), targets, output.lengths, sizes, reduction="none")
 
     spelled = []
     for row, n in enumerate(sizes.tolist()):

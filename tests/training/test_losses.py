@@ -166,9 +166,7 @@ def test_disagreement_is_the_symmetric_kl_of_the_real_frames_and_teaches_both_co
     for b, frames in enumerate((5, 3, 1)):
         a, c = first[b, :frames], second[b, :frames]
         kl = torch.nn.functional.kl_div
-        expected = 0.5 * (
-            kl(a, c, reduction="sum", log_target=True) + kl(c, a, reduction="sum", log_target=True)
-        )
+        expected = 0.5 * (kl(a, c, reduction="sum", log_target=True) + kl(c, a, reduction="sum", log_target=True))
         assert found[b].item() == pytest.approx(expected.item(), rel=1e-5)
     # The gradient of KL(teacher || student) in the student's logits is student - teacher, nothing from beyond the end.
     found.sum().backward()
