@@ -42,11 +42,7 @@ def test_a_recipe_of_ones_own(tmp_path):
 def test_names_that_are_none():
     with pytest.raises(AsrlabError, match=r"recipe 'scentalk': there are .*scenetalk.*; or give the path of a YAML"):
         recipe.load("scentalk")
-<<<<<<< HEAD
     with pytest.raises(AsrlabError, match=r"no\.yaml: no such file"):
-=======
-    with pytest.raises(AsrlabError, match=r"no.yaml: no such file"):
->>>>>>> trust
         recipe.load("no.yaml")
 
 
