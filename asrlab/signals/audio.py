@@ -161,6 +161,8 @@ def _open(file: str | Path | BinaryIO, path: str) -> soundfile.SoundFile:
             return _mp3(file, opened, path, key)
         if opened.format == "OGG":
             _check(containers.check_ogg, file, path, key)
+        if opened.format in ("WAV", "WAVEX"):
+            _check(containers.check_wav, file, path, key)
         if opened.frames > 1 << 40:
             raise AsrlabError(f"{path}: its header does not say how long it is; write it to a file, not into a pipe")
     except BaseException:
