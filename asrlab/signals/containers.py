@@ -171,8 +171,8 @@ def check_wav(data: Bytes, name: str) -> None:
             tag, channels, rate, speed, frame, bits = struct.unpack("<HHIIHH", data[at + 8 : at + 24].ljust(16, b"\0"))
             if tag in (1, 3, 0xFFFE) and (frame != channels * (-(-bits // 8)) or speed != rate * frame):
                 raise AsrlabError(
-                    f"{name}: damaged, {channels} channels of {bits} bits at {rate} Hz in frames of {frame} bytes, {speed} "
-                    f"bytes a second; {_REMEDY}"
+                    f"{name}: damaged, {channels} channels of {bits} bits at {rate} Hz in frames of {frame} bytes, "
+                    f"{speed} bytes a second; {_REMEDY}"
                 )
         at += 8 + size + size % 2
 
