@@ -173,7 +173,8 @@ class Paper:
         """The receipt of an encoder and a seed: the best of `runs`, {learning rate: training}, and how others did."""
         rate = best_rate(runs)
         chosen, hypotheses = runs[rate], {way: runs[rate].heard.hypotheses[way] for way in WAYS}
-        metrics = {name: value for name, value in chosen.heard.metrics().items() if name.split(".")[1] in WAYS}
+        shown = tuple(f"wer.{way}" for way in WAYS)
+        metrics = {name: value for name, value in chosen.heard.metrics().items() if name.startswith(shown)}
         metrics |= {
             "parameters": chosen.recognizer.model.parameter_count(),
             "learning_rate": rate,

@@ -127,11 +127,12 @@ class Table:
         return "".join(f'<{tag} style="text-align:{side}">{text}</{tag}>' for side, text in cells)
 
 
-def results(*patterns: str, folder: Path = RESULTS) -> Table:
+def results(*patterns: str, folder: Path = RESULTS, named: Callable[[str], str] = names.system) -> Table:
     """Word error rates from the receipts whose file names match: one row for each system and way of decoding.
 
     Several seeds of a system (`an4.seed1.json`, `an4.seed2.json`) are one row: their mean, and the lowest and highest.
-    One run has its bootstrap interval there instead.
+    One run has its bootstrap interval there instead. `named` says what a system, which is the name of its receipt, is
+    called.
     """
     systems: dict[str, list[dict]] = {}
     for path in sorted(path for pattern in patterns for path in folder.glob(pattern)):
@@ -140,7 +141,7 @@ def results(*patterns: str, folder: Path = RESULTS) -> Table:
             systems.setdefault(path.name.split(".")[0], []).append(run)
     rows: list[tuple[str, ...]] = [("system", "decoding", "runs", "WER, %", "from – to", "minutes")]
     for system, runs in systems.items():
-        rows += [_row(system, way, runs) for way in _ways(runs[0])]
+        rows += [_row(named(system), way, runs) for way in _ways(runs[0])]
     if not systems:
         rows.append((f"no receipt matches {', '.join(patterns)} in benchmarks/results", *[""] * 5))
     return Table(tuple(rows), left=2)
@@ -159,7 +160,7 @@ def _row(system: str, way: str, runs: list[dict]) -> tuple[str, ...]:
     minutes = [run["wall_seconds"] / 60 for run in runs if run.get("wall_seconds")]
     spent = f"{mean(minutes):.1f}" if minutes else "–"
     span = f"{100 * low:.1f} – {100 * high:.1f}"
-    return names.system(system), names.decoding(way), str(len(rates)), f"{100 * mean(rates):.2f}", span, spent
+    return system, names.decoding(way), str(len(rates)), f"{100 * mean(rates):.2f}", span, spent
 
 
 # --- source ---------------------------------------------------------------------------------------

@@ -32,10 +32,10 @@ DECODING = {
 }
 SYSTEMS = {
     "an4": "AN4 recogniser of this book",
-    "an4-utterance": "the same, normalised utterance by utterance",
+    "an4-utterance": "AN4 recogniser, every band normalised",
     "pocketsphinx-an4": "PocketSphinx",
-    "scenetalk-las": "attention and CTC",
-    "scenetalk-las-attention": "attention alone",
+    "scenetalk-las": "attention, trained with CTC",
+    "scenetalk-las-attention": "attention, trained alone",
 }
 METHODS = {
     "gmm-hmm": "GMM-HMM",
@@ -49,9 +49,10 @@ METHODS = {
 }
 CURVES = {
     "loss": "loss",
-    "ctc_loss": "loss of CTC",
-    "attention_loss": "loss of the attention decoder",
-    "dev_loss": "loss on dev",
+    "loss.ctc": "loss of CTC",
+    "loss.inner_ctc": "loss of CTC half-way up",
+    "loss.attention": "loss of the attention decoder",
+    "loss.consistency": "disagreement of two copies",
     "dev_wer": "words wrong on dev",
     "dev_cer": "letters wrong on dev",
     "wer": "words wrong",
@@ -84,7 +85,8 @@ def system(name: str) -> str:
     if name in SYSTEMS:
         return SYSTEMS[name]
     method = next((shown for method, shown in METHODS.items() if name == method or name.endswith(f"-{method}")), None)
-    return method or name.replace("-", " ").replace("_", " ")
+    split = ", published split" if method and "-published-" in name else ""
+    return f"{method}{split}" if method else name.replace("-", " ").replace("_", " ")
 
 
 def curve(name: str) -> str:

@@ -157,6 +157,8 @@ def _open(file: str | Path | BinaryIO, path: str) -> soundfile.SoundFile:
             return _mp3(source, opened, path)
         if opened.format == "OGG":
             _check(containers.check_ogg, source, path)
+        if opened.format in ("WAV", "WAVEX"):
+            _check(containers.check_wav, source, path)
         if opened.frames > 1 << 40:
             raise AsrlabError(f"{path}: its header does not say how long it is; write it to a file, not into a pipe")
     except BaseException:

@@ -1,4 +1,4 @@
-"""What the bytes of an MP3, OGG or FLAC file say of its length, where the decoder only guesses or stops too soon.
+"""What the bytes of an MP3, OGG, FLAC or WAV file say of its length, where the decoder only guesses or stops too soon.
 
 libsndfile estimates the length of an MP3 that has no Xing or VBRI frame from its first bit rate, and reads no further;
 of files glued together (`cat a.mp3 b.mp3`) it reads the first; of an OGG with a damaged page it reads what is left.
@@ -8,6 +8,7 @@ Here frames and pages are walked through one by one, so that a file is read whol
 from __future__ import annotations
 
 import re
+import struct
 import zlib
 from dataclasses import dataclass
 from mmap import mmap
@@ -153,6 +154,27 @@ def check_ogg(data: Bytes, name: str) -> None:
         at = end
     if ended != set(expected):
         raise AsrlabError(f"{name}: truncated, its last page of OGG is missing; {_REMEDY}")
+
+
+def check_wav(data: Bytes, name: str) -> None:
+    """Raises AsrlabError if a WAV file contradicts itself: its samples end where neither a chunk begins nor the file,
+    or its rate, its frames and its bytes a second do not agree. One flipped bit in its header would shorten it.
+    """
+    if data[:4] != b"RIFF":
+        return
+    end, at, kind = min(8 + int.from_bytes(data[4:8], "little"), len(data)), 12, b""
+    while at + 8 <= end:
+        kind, size = bytes(data[at : at + 4]), int.from_bytes(data[at + 4 : at + 8], "little")
+        if not kind.isascii() or not kind.decode("ascii").isprintable():
+            raise AsrlabError(f"{name}: damaged at byte {at}, where its samples end and no chunk begins; {_REMEDY}")
+        if kind == b"fmt ":
+            tag, channels, rate, speed, frame, bits = struct.unpack("<HHIIHH", data[at + 8 : at + 24].ljust(16, b"\0"))
+            if tag in (1, 3, 0xFFFE) and (frame != channels * (-(-bits // 8)) or speed != rate * frame):
+                raise AsrlabError(
+                    f"{name}: damaged, {channels} channels of {bits} bits at {rate} Hz in frames of {frame} bytes, "
+                    f"{speed} bytes a second; {_REMEDY}"
+                )
+        at += 8 + size + size % 2
 
 
 def check_flac(data: Bytes, name: str) -> bytes:

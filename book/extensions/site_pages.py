@@ -136,7 +136,7 @@ ACCESSIBLE = (
 )
 
 
-VIEW = re.compile(r'(<script type="application/vnd\.jupyter\.widget-view\+json">(.*?)</script>)(?!<div)', re.DOTALL)
+VIEW = re.compile(r'(<script type="application/vnd\.jupyter\.widget-view\+json">([^<]*)</script>)(?!<div)')
 STATE = re.compile(r'<script type="application/vnd\.jupyter\.widget-state\+json">(.*?)</script>', re.DOTALL)
 
 

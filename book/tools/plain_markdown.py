@@ -22,7 +22,7 @@ WARNINGS = {"warning", "caution", "attention", "danger", "error"}
 BOXES = {"dropdown", "card", "grid-item-card", "tab-item", "margin", "sidebar", "topic"}  # a title, then the content
 STATEMENTS = {"exercise", "exercise-start", "solution", "solution-start"}  # their kind is part of the title
 UNWRAPPED = {"grid", "grid-item", "tab-set", "container", "div", "exercise-end", "solution-end", "glossary"}
-DROPPED = {"equation-list", "progress", "toctree", "tableofcontents", "bibliography", "contents", "index"}
+DROPPED = {"equation-list", "progress", "reference", "toctree", "tableofcontents", "bibliography", "contents", "index"}
 
 
 @dataclass(frozen=True)

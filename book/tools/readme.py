@@ -22,7 +22,7 @@ def markdown(rows: list) -> str:
 
 
 def accuracy() -> str:
-    return markdown([row for row in results(*ACCURACY).rows if not NOISY.fullmatch(row[1])])
+    return markdown([row for row in results(*ACCURACY, named=str).rows if not NOISY.fullmatch(row[1])])
 
 
 def speed(folder: Path = RESULTS) -> str:

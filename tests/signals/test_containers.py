@@ -244,3 +244,22 @@ def test_what_is_no_file_is_refused_by_name():
     for thing in (5, None, np.zeros(5)):
         with pytest.raises(AsrlabError, match=f"{type(thing).__name__}; give a path"):
             audio.load(thing)
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "told"),
+    [
+        (40, 1, r"damaged at byte \d+, where its samples end and no chunk begins"),  # of the samples' length
+        (22, 2, "damaged, 2 channels of 16 bits at 16000 Hz in frames of 2 bytes"),
+        (24, 0x81, "damaged, 1 channels of 16 bits at 16001 Hz"),
+        (32, 4, "damaged, 1 channels of 16 bits at 16000 Hz in frames of 4 bytes"),
+    ],
+)
+def test_a_wav_that_contradicts_itself_is_refused(whole, at, value, told):
+    data = bytearray(whole["WAV"])
+    if at == 40:  # shorter by some bytes than it is
+        data[40:44] = (int.from_bytes(data[40:44], "little") - 256).to_bytes(4, "little")
+    else:
+        data[at] = value
+    with pytest.raises(AsrlabError, match=told):
+        load(bytes(data))

@@ -70,6 +70,7 @@ MARKUP = re.compile(  # what a notebook rightly leaves out
         (
             r"\{[\w:]+\}`[^`]*`",  # roles
             r"^:\w[\w-]*:.*$",  # options
+            r"^```\{reference\} .*$",  # what the reference makes of docstrings
             r"^\s*[`:]{3,}(\{[\w:-]+\}( html)?)?",  # fences
             r"\([^)\s]+\.md[^)]*\)",  # links between pages
             r"\{[.#][^}]*\}",  # attributes

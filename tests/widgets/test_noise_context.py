@@ -10,7 +10,7 @@ from asrlab import corpora
 from asrlab.core.errors import AsrlabError
 from asrlab.pages.course import packaged
 from asrlab.scoring.score import errors
-from asrlab.signals.effects import add_noise
+from asrlab.signals.effects import active_power, add_noise
 from asrlab.widgets import noise_context
 
 LEVELS = (None, 10, -5)
@@ -50,7 +50,7 @@ def test_the_page_mixes_as_loud_as_the_level_says(recognizer, utterance, data):
     noise = noise_context.white(utterance, recognizer.sample_rate)[:2000]
     whole = utterance.load(recognizer.sample_rate), noise_context.white(utterance, recognizer.sample_rate)
     for level, shown in zip(LEVELS[1:], data["levels"][1:], strict=True):
-        powers = [float(np.mean(x.astype(float) ** 2)) for x in whole]
+        powers = active_power(whole[0], recognizer.sample_rate), float(np.mean(whole[1].astype(float) ** 2))
         assert 10 * np.log10(powers[0] / powers[1] / shown["gain"] ** 2) == pytest.approx(level, abs=0.01)
     calls = [(samples.tolist(), noise.tolist(), gain, 10.0) for gain in (0.0, 0.5)]
     for (clean, added, gain, _), found in zip(calls, run_many("noise_context", "mix", calls), strict=True):
