@@ -11,6 +11,7 @@ import textwrap
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import asrlab
 from asrlab.core.config import brief
@@ -102,7 +103,8 @@ def make_parser() -> argparse.ArgumentParser:
 
     sub = command("train", train, "train a recogniser and measure it on the test split")
     short_help = sub.format_help
-    sub.format_help = lambda: short_help() + recipe_help()  # only who asks for it waits for the imports
+    # Only who asks for it waits for the imports.
+    sub.format_help = lambda: short_help() + recipe_help()  # type: ignore[method-assign]  # of this one alone
     sub.add_argument("recipe", nargs="?", default="scenetalk", help="a recipe's name or YAML file (default: scenetalk)")
     sub.add_argument("changes", nargs="*", metavar="NAME=VALUE", help="fields of the recipe to change; listed below")
     sub.add_argument("--dir", type=Path, help="where to write (default: runs/RECIPE); a killed run goes on from there")
@@ -314,7 +316,7 @@ def grade(options: argparse.Namespace) -> int:
 
     if (options.notebook is None) == (options.folder is None):
         raise AsrlabError("give one notebook, or --class DIR with a folder of them")
-    how = {"limits": Limits(call_seconds=options.seconds), "wrapper": launcher(options.sandbox)}
+    how: dict[str, Any] = {"limits": Limits(call_seconds=options.seconds), "wrapper": launcher(options.sandbox)}
     if options.folder:
         return grade_folder(options, how)
     graded = grade_one(options.notebook, options.set, options.seed, **how)
@@ -326,7 +328,7 @@ def grade(options: argparse.Namespace) -> int:
     return 0 if graded.passed else 3
 
 
-def grade_folder(options: argparse.Namespace, how: dict) -> int:
+def grade_folder(options: argparse.Namespace, how: dict[str, Any]) -> int:
     from asrlab.grading import classroom
 
     if options.set is None:

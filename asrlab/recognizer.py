@@ -1,6 +1,6 @@
 """The recogniser as one thing: front ends, model, tokenizer, search. Load it, give it a file, read the text."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ from safetensors.torch import load, save
 from asrlab.core import config, sealed
 from asrlab.core.errors import AsrlabError
 from asrlab.core.files import write_whole
-from asrlab.core.streams import Shape, stack
+from asrlab.core.streams import stack
 from asrlab.corpora import Utterance
 from asrlab.decode import BeamDecoder, BeamOptions, Hypothesis, Word, greedy
 from asrlab.decode.attention import AttentionBeam, AttentionOptions
@@ -21,6 +21,7 @@ from asrlab.language import NGram
 from asrlab.models import Model, ModelOptions
 from asrlab.signals import audio
 from asrlab.signals import inputs as front_ends
+from asrlab.signals.features import FrontEndOptions
 from asrlab.signals.inputs import InputOptions
 from asrlab.signals.segment import SegmentOptions, segment_speech
 from asrlab.text import Tokenizer, lexicon_tokens, tokenizer_from_dict
@@ -30,6 +31,7 @@ FORMAT = 3  # of the files in a recogniser's directory
 FIELDS = ("inputs", "model", "tokenizer", "beam", "attention", "search", "lexicon", "language_model")
 SEARCHES = ("greedy", "beam", "lexicon", "lm", "lexicon_lm", "attention", "joint")  # from the simplest on
 BATCH_SECONDS = 60.0  # padded sound that goes through the model at once
+NO_CTC = "this model has an attention head alone (model.ctc=false): decode it with attend()"
 SILENCE = 1e-4  # a recording that never exceeds this amplitude (-80 dB) holds no speech
 
 
@@ -48,6 +50,13 @@ class Heard:
 
     frames: torch.Tensor  # (T, D) encoded speech, for an attention head
     log_probs: np.ndarray | None  # (T, V) in nats, of the CTC head; None if the model has none
+
+    @property
+    def ctc(self) -> np.ndarray:
+        """The `log_probs`, which are there. Raises AsrlabError if the model has no CTC head."""
+        if self.log_probs is None:
+            raise AsrlabError(NO_CTC)
+        return self.log_probs
 
 
 Way = Callable[[Heard], Hypothesis]
@@ -85,9 +94,9 @@ class Recognizer:
         self.beam = beam or BeamOptions()
         self.attention = attention or AttentionOptions()
         self.lm = lm
-        if lexicon is None:
-            lexicon = tokenizer.lexicon  # phones make words by way of a lexicon alone
-        self.lexicon = tuple(lexicon) if lexicon is not None else None
+        # Phones make words by way of a lexicon alone.
+        words: Iterable[str] | None = tokenizer.lexicon if lexicon is None else lexicon
+        self.lexicon = tuple(words) if words is not None else None
         self.search = search or list(self.searches())[-1]
         if self.search not in self.searches():
             raise AsrlabError(f"search={search!r}: this recogniser has {', '.join(self.searches())}")
@@ -95,9 +104,13 @@ class Recognizer:
     @property
     def sample_rate(self) -> int:
         """Hz that the model listens at. Raises AsrlabError for one that reads no sound."""
+        return self._sound.sample_rate
+
+    @property
+    def _sound(self) -> FrontEndOptions:
         if self.inputs.sound is None:
             raise AsrlabError(f"this recogniser reads {', '.join(self.inputs.names)} and no sound; give it those")
-        return self.inputs.sound.sample_rate
+        return self.inputs.sound
 
     @property
     def frame_seconds(self) -> float:
@@ -172,8 +185,8 @@ class Recognizer:
         Raises AsrlabError as `hear`, and if the model has no CTC head.
         """
         if self.model.ctc is None:
-            raise AsrlabError("this model has an attention head alone (model.ctc=false): decode it with attend()")
-        return [heard.log_probs for heard in self.hear(recordings)]
+            raise AsrlabError(NO_CTC)
+        return [heard.ctc for heard in self.hear(recordings)]
 
     def greedy(self, log_probs: np.ndarray) -> Hypothesis:
         """The best path alone: no search, no language model."""
@@ -203,13 +216,13 @@ class Recognizer:
         found: dict[str, Way] = {}
         if self.model.ctc is not None:
             if self.tokenizer.lexicon is None:
-                found["greedy"] = lambda heard: self.greedy(heard.log_probs)
-                found["beam"] = lambda heard: self._ctc_alone.decode(heard.log_probs)[0]
+                found["greedy"] = lambda heard: self.greedy(heard.ctc)
+                found["beam"] = lambda heard: self._ctc_alone.decode(heard.ctc)[0]
             if self.lexicon is not None:
-                found["lexicon"] = lambda heard: self._ctc_and_words.decode(heard.log_probs)[0]
+                found["lexicon"] = lambda heard: self._ctc_and_words.decode(heard.ctc)[0]
             if self.lm is not None:
                 name = "lexicon_lm" if self.lexicon is not None else "lm"
-                found[name] = lambda heard: self.decode(heard.log_probs)[0]
+                found[name] = lambda heard: self.decode(heard.ctc)[0]
         if self.model.decoder is not None:
             found["attention"] = lambda heard: self.attend(heard, joint=False)[0]
             if self.model.ctc is not None:
@@ -230,11 +243,11 @@ class Recognizer:
         """
         name = "the recording" if isinstance(recording, np.ndarray) else str(recording)
         samples = self._samples(recording, sample_rate)
-        window = self.inputs.sound.window
+        window = self._sound.window
         if len(samples) < window:
             raise AsrlabError(
                 f"{name}: {len(samples)} samples at {self.sample_rate} Hz, shorter than one analysis window "
-                f"({window} samples, {self.inputs.sound.window_ms:g} ms); record for longer"
+                f"({window} samples, {self._sound.window_ms:g} ms); record for longer"
             )
         peak = float(np.abs(samples).max())
         if not np.isfinite(peak):
@@ -269,7 +282,7 @@ class Recognizer:
         whole = len(samples) / self.sample_rate
         if whole <= max_seconds:
             return [(0.0, whole)]
-        shortest = 2 * self.inputs.sound.window / self.sample_rate
+        shortest = 2 * self._sound.window / self.sample_rate
         found = segment_speech(samples, self.sample_rate, SegmentOptions(max_seconds=max_seconds))
         return [(a, b) for a, b in found if b - a >= shortest]
 
@@ -365,7 +378,7 @@ def _description(path: Path) -> Mapping:
 
 
 def _weights(
-    path: Path, data: bytes, shapes: Mapping[str, Shape], vocabulary: int, options: ModelOptions
+    path: Path, data: bytes, shapes: front_ends.FrontEnds, vocabulary: int, options: ModelOptions
 ) -> dict[str, torch.Tensor]:
     """The weights in a file, as float32, once they are known to be those of a model with these options."""
     try:
@@ -392,8 +405,8 @@ def _tensor(values: np.ndarray | None) -> torch.Tensor:
     """What there is of a modality; nothing, if it is absent."""
     if values is None:
         return torch.zeros(0)
-    values = torch.as_tensor(values)
-    return values.float() if values.is_floating_point() else values
+    found = torch.as_tensor(values)
+    return found.float() if found.is_floating_point() else found
 
 
 def _batches(seconds: Sequence[float]) -> list[list[int]]:

@@ -11,7 +11,7 @@ import io
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeGuard
 
 from asrlab.core.errors import AsrlabError
 
@@ -264,6 +264,7 @@ class PhoneTokenizer(Tokenizer):
     """Phones by way of a lexicon (word -> pronunciations). No token begins a word: the lexicon gives words back."""
 
     kind = "phone"
+    lexicon: Mapping[str, tuple[tuple[str, ...], ...]]
 
     def __init__(self, lexicon: Mapping[str, Sequence[Sequence[str]]]):
         if not isinstance(lexicon, Mapping) or not all(map(_is_pronounced, lexicon.values())):
@@ -321,7 +322,7 @@ def lexicon_tokens(tokenizer: Tokenizer, words: Iterable[str]) -> dict[str, list
 def _is_pronounced(spoken: object) -> bool:
     """Whether it is a sequence of sequences of texts, and no text itself."""
 
-    def listed(x: object) -> bool:
+    def listed(x: object) -> TypeGuard[Sequence[object]]:
         return isinstance(x, Sequence) and not isinstance(x, str)
 
     return listed(spoken) and all(listed(p) and all(isinstance(phone, str) for phone in p) for p in spoken)

@@ -70,16 +70,16 @@ def _compiled(function: Function, options: dict[str, Any]) -> Function:
     function.__qualname__ += f"_{_digest()}"
     dispatcher = njit(nogil=True, **options)(function)
     with contextlib.suppress(RuntimeError):  # nowhere to write
-        dispatcher._cache = _Cache(function)
+        dispatcher._cache = _Cache(function)  # type: ignore[no-untyped-call]  # numba comes without types
     return dispatcher
 
 
 class _Cache(FunctionCache):
     """numba's cache, which goes on without what it cannot read: a full disk or a kill may have cut it short."""
 
-    def load_overload(self, sig, target_context):
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
-            return super().load_overload(sig, target_context)
+            return super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
         except Exception:  # numba reads objects of Python, and damaged ones raise anything
             with contextlib.suppress(OSError):
                 os.unlink(self._cache_file._index_path)  # it would be read again before what is compiled now is saved

@@ -14,16 +14,20 @@ import numbers
 import re
 import types
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import yaml
 
 from asrlab.core.errors import AsrlabError
 from asrlab.core.files import parse_json, read_whole
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
+Found = TypeVar("Found")
 MOST = 2**53  # whole numbers beyond it are no exact floats, and no sensible options either
 DEEPEST = 50  # mappings within mappings
 
@@ -142,7 +146,7 @@ class _Yaml(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.events.AliasEvent):
-            event = self.peek_event()
+            event = self.peek_event()  # type: ignore[no-untyped-call]  # types-PyYAML leaves it without types
             raise yaml.composer.ComposerError(None, None, f"alias *{event.anchor}: write it out", event.start_mark)
         return super().compose_node(parent, index)
 
@@ -262,10 +266,10 @@ def fields(cls: type, prefix: str = "") -> Iterator[tuple[str, str, str]]:
             yield from fields(inner, f"{prefix}{name}.")
 
 
-def _shown(field: dataclasses.Field) -> str:
+def _shown(field: dataclasses.Field[Any]) -> str:
     """The default of a field as text, short where it is made of further options."""
-    has_factory = field.default_factory is not dataclasses.MISSING
-    default = field.default_factory() if has_factory else field.default
+    factory = field.default_factory
+    default = field.default if factory is dataclasses.MISSING else factory()
     if default is dataclasses.MISSING:
         return ""
     if isinstance(default, Mapping) and any(map(dataclasses.is_dataclass, default.values())):
@@ -280,18 +284,18 @@ def _without_none(kind: Any) -> Any:
     return kind
 
 
-def _options_in(kind: Any) -> type | None:
+def _options_in(kind: Any) -> type[Any] | None:
     """The options that a field of this type holds: itself, perhaps null, or by name in a mapping."""
     kind = _without_none(kind)
     if typing.get_origin(kind) in (dict, Mapping) and len(typing.get_args(kind)) == 2:
         kind = typing.get_args(kind)[1]
-    return kind if dataclasses.is_dataclass(kind) else None
+    return kind if isinstance(kind, type) and dataclasses.is_dataclass(kind) else None
 
 
 def _inside(kind: Any, part: str) -> Any:
     """The type of `part` inside a type: of a dataclass' field, or of what a mapping holds under any name."""
     kind = _without_none(kind)
-    if dataclasses.is_dataclass(kind):
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         found = field_types(kind).get(part)
         return None if found is None else (_without_none(found) if _options_in(found) else None)
     if typing.get_origin(kind) in (dict, Mapping):
@@ -299,20 +303,25 @@ def _inside(kind: Any, part: str) -> Any:
     return None
 
 
-@functools.cache
+def _cached(function: Callable[[type], Found]) -> Callable[[type], Found]:
+    """`functools.cache`; its own type asks for arguments that are hashable, which mypy denies of many classes."""
+    return functools.cache(function)
+
+
+@_cached
 def field_types(cls: type) -> dict[str, Any]:
     """Field name to its resolved type."""
     return typing.get_type_hints(cls)
 
 
-@functools.cache
+@_cached
 def _declared(cls: type) -> dict[str, Any]:
     """Field name to its type, with the range behind it."""
     return typing.get_type_hints(cls, include_extras=True)
 
 
-@functools.cache
-def _comments(cls: type) -> dict[str, str]:
+@_cached
+def _comments(cls: type[Any]) -> dict[str, str]:
     found = dict.fromkeys((f.name for f in dataclasses.fields(cls)), "")
     for line in inspect.getsource(cls).splitlines():
         match = re.match(r"\s+(\w+)\s*:[^#]*#\s*(.+)$", line)
@@ -342,7 +351,7 @@ def _build(cls: type[T], values: Any, where: str) -> T:
         raise AsrlabError(f"{inside}{error}") from error
 
 
-def _required(field: dataclasses.Field) -> bool:
+def _required(field: dataclasses.Field[Any]) -> bool:
     return field.init and field.default is field.default_factory is dataclasses.MISSING
 
 
@@ -353,7 +362,7 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
         if value is None and type(None) in arguments:
             return None
         return _convert(next(a for a in arguments if a is not type(None)), value, where)
-    if dataclasses.is_dataclass(kind):
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         return value if isinstance(value, kind) else _build(kind, value, where)
     if origin is Literal:
         return value

@@ -1,11 +1,11 @@
 """Beam search over a decoder that spells one token after the other, alone or together with CTC.
 
-The decoder is anything with `start(memory, lengths) -> state`, `step(state, tokens) -> (log_probs, state)` and
-`state.select(rows)`, as `asrlab.models.AttentionDecoder`. Token 0 begins and ends every text.
+The decoder is any `Decoder`, such as `asrlab.models.AttentionDecoder`. Token 0 begins and ends every text.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -15,12 +15,33 @@ from asrlab.core.compiled import compiled
 from asrlab.core.config import Count, Options, Positive, Share
 from asrlab.core.errors import AsrlabError
 from asrlab.decode.forced import align, timed_words
-from asrlab.decode.hypothesis import WORD_MARK, Hypothesis, Word, check_log_probs, marks_words, split_words
+from asrlab.decode.hypothesis import (
+    WORD_MARK,
+    HasTokens,
+    Hypothesis,
+    Word,
+    check_log_probs,
+    marks_words,
+    split_words,
+)
 from asrlab.decode.languages import Languages, merged
 from asrlab.language.automaton import Language
 
 END = 0
 SLACK = 5.0  # nats by which an unfinished text may lag behind the best finished one and still be pursued
+
+
+class Decoder(Protocol):
+    """What spells one token after the other; its states have a `select(rows)`."""
+
+    def start(self, memory: Tensor, lengths: Tensor) -> Any:
+        """The state before the first token: `memory (B, T, D)`, `lengths (B,)`."""
+
+    def step(self, state: Any, tokens: Tensor) -> tuple[Tensor, Any]:
+        """Read `tokens (B,)`, give log-probabilities `(B, V)` of the next ones and the state after them."""
+
+    def __call__(self, memory: Tensor, lengths: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits `(B, L + 1, V)` of `targets (B, L)` and their end, and the attention weights `(B, L + 1, T)`."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +78,8 @@ class AttentionBeam:
 
     def __init__(
         self,
-        decoder,
-        tokenizer,
+        decoder: Decoder,
+        tokenizer: HasTokens,
         options: AttentionOptions = AttentionOptions(),
         frame_seconds: float = 0.04,
         language: Mapping[str, tuple[float, Language]] | None = None,
@@ -115,8 +136,8 @@ class AttentionBeam:
         finished: list[_Text] = []
         for _ in range(max(1, int(self.options.tokens_per_frame * len(memory)))):
             last = torch.tensor([text.tokens[-1] if text.tokens else END for text in active], device=memory.device)
-            step, state = self.decoder.step(state, last)
-            step = step.double().cpu().numpy()
+            following, state = self.decoder.step(state, last)
+            step = following.double().cpu().numpy()
             finished += [self._finish(text, row[END], languages) for text, row in zip(active, step, strict=True)]
             grown = [
                 (i, read)
@@ -215,7 +236,9 @@ class AttentionBeam:
 
 
 @torch.inference_mode()
-def rescore(hypotheses: Sequence[Hypothesis], decoder, memory: Tensor, weight: float = 0.5) -> list[Hypothesis]:
+def rescore(
+    hypotheses: Sequence[Hypothesis], decoder: Decoder, memory: Tensor, weight: float = 0.5
+) -> list[Hypothesis]:
     """The hypotheses of another search, with `weight` times the decoder's log-probability added; the best first.
 
     Two passes: CTC proposes, attention, which sees whole texts, decides (Watanabe et al. 2017, section II-C).
@@ -245,7 +268,7 @@ def _empty_paths(log_probs: np.ndarray) -> np.ndarray:
 
 
 @compiled
-def _extend(log_probs, paths, last, tokens):
+def _extend(log_probs: np.ndarray, paths: np.ndarray, last: int, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """CTC scores of a text with one more token (Watanabe et al. 2017, algorithm 2), for several tokens.
 
     Returns the log-probability of all texts that begin so, (K,), and the forward scores of each beginning, (K, T, 2).

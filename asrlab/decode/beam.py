@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, cast
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from asrlab.decode.forced import align, timed_words
 from asrlab.decode.frames import select_frames
 from asrlab.decode.hypothesis import (
     WORD_MARK,
+    HasTokens,
     Hypothesis,
     Word,
     as_log_probs,
@@ -84,7 +85,7 @@ class BeamDecoder:
 
     def __init__(
         self,
-        tokenizer,
+        tokenizer: HasTokens,
         options: BeamOptions = BeamOptions(),
         language: Mapping[str, tuple[float, Language]] | None = None,
         lexicon: Mapping[str, Iterable[Sequence[int]]] | Iterable[str] | None = None,
@@ -111,9 +112,9 @@ class BeamDecoder:
         self._lexicon: Spelled | None = None
         if lexicon is not None:
             if not isinstance(lexicon, Mapping):
-                from asrlab.text import lexicon_tokens
+                from asrlab.text import Tokenizer, lexicon_tokens
 
-                lexicon = lexicon_tokens(tokenizer, lexicon)
+                lexicon = lexicon_tokens(cast(Tokenizer, tokenizer), lexicon)
             self._lexicon = lexicon_trie(self._tokens, lexicon)
         self._own = self._set(Languages(language), None)
         self._last: tuple[dict[str, tuple[float, Language]], _Setting] = ({}, self._own)
@@ -129,8 +130,10 @@ class BeamDecoder:
             mode, spelled = LEXICON, self._lexicon
         else:
             mode = OPEN if len(languages) or o.word_bonus != 0 else TOKENS
-            same = own is not None and len(own.spelled.words) == len(languages.vocabulary)
-            spelled = own.spelled if same else open_trie(self._tokens, languages.vocabulary)
+            if own is not None and len(own.spelled.words) == len(languages.vocabulary):
+                spelled = own.spelled
+            else:
+                spelled = open_trie(self._tokens, languages.vocabulary)
         of_word = languages.labels(spelled.words)
         label = of_word[np.append(spelled.trie.word, -1)]
         unknown = o.unknown_penalty * languages.unknown(label)
@@ -188,7 +191,15 @@ class BeamDecoder:
                 return self._hypotheses(setting, log_probs, table, *ends)
         return [self._nothing(setting, log_probs)]
 
-    def _hypotheses(self, setting, log_probs, table, nodes, last, scores) -> list[Hypothesis]:
+    def _hypotheses(
+        self,
+        setting: _Setting,
+        log_probs: np.ndarray,
+        table: np.ndarray,
+        nodes: np.ndarray,
+        last: np.ndarray,
+        scores: np.ndarray,
+    ) -> list[Hypothesis]:
         found: dict[str, Hypothesis] = {}
         for i in np.argsort(-scores, kind="stable"):
             tokens, closed = trace(table, nodes[i])
@@ -218,7 +229,9 @@ class BeamDecoder:
         parts = {**dict(zip(languages.names, nats, strict=True)), "words": len(words)}
         return added, parts | ({"unknown": unknown} if languages.counts_unknown else {})
 
-    def _spans(self, setting, tokens, closed, last) -> list[tuple[str, int, int]]:
+    def _spans(
+        self, setting: _Setting, tokens: np.ndarray, closed: np.ndarray, last: int
+    ) -> list[tuple[str, int, int]]:
         """Words of a prefix as (text, first token, one past the last)."""
         if setting.mode != LEXICON:
             return split_words([self._tokens[v] for v in tokens], self._marked)
@@ -229,7 +242,7 @@ class BeamDecoder:
         words = [setting.spelled.words[setting.spelled.trie.word[e]] for e in entries]
         return list(zip(words, [0, *ends.tolist()], [*ends.tolist(), len(tokens)], strict=True))
 
-    def _nothing(self, setting, log_probs) -> Hypothesis:
+    def _nothing(self, setting: _Setting, log_probs: np.ndarray) -> Hypothesis:
         """The empty hypothesis, for an utterance in which no sequence of words that is allowed fits."""
         ctc = float(log_probs[:, 0].sum(dtype=np.float64))
         added, rest = self._words_add(setting.languages, [])

@@ -3,9 +3,9 @@
 import gzip
 import math
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from asrlab.core.errors import AsrlabError
 from asrlab.language.kneser_ney import BEGIN, END, UNKNOWN, Entries, Gram
@@ -17,7 +17,7 @@ LOG10_ZERO, LOG10_NO_UNKNOWN = -99.0, -100.0
 
 
 def _open(path: Path, mode: str) -> TextIO:
-    opener = gzip.open if path.suffix == ".gz" else open
+    opener: Callable[..., Any] = gzip.open if path.suffix == ".gz" else open
     return opener(path, mode + "t", encoding="utf-8", newline="\n" if mode == "w" else None)
 
 
@@ -64,7 +64,8 @@ class _Lines:
     """Lines that are not blank, with their numbers for error messages."""
 
     def __init__(self, path: Path):
-        self.path, self.number, self._lines = path, 0, iter(())
+        self.path, self.number = path, 0
+        self._lines: Iterator[str] = iter(())
 
     def start(self, file: Iterator[str]) -> None:
         self._lines = iter(file)
@@ -86,10 +87,10 @@ def _read_tables(lines: _Lines) -> list[dict[Gram, tuple[float, float]]]:
     counts: list[int] = []
     line = lines.next("ngram 1=COUNT")
     while line.startswith("ngram "):
-        n, _, count = line[6:].replace(" ", "").partition("=")
-        if n != str(len(counts) + 1) or not (count.isdecimal() and len(count) < 12):
+        length, _, size = line[6:].replace(" ", "").partition("=")
+        if length != str(len(counts) + 1) or not (size.isdecimal() and len(size) < 12):
             raise lines.error(f"{line!r}", f"expected 'ngram {len(counts) + 1}=COUNT'")
-        counts.append(int(count))
+        counts.append(int(size))
         line = lines.next("\\1-grams:")
     if not counts:
         raise lines.error(f"{line!r}", "expected 'ngram 1=COUNT' after \\data\\")

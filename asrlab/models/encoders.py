@@ -41,7 +41,7 @@ class EncoderOptions(Options):
     chunk: CountOrNone = 0  # attention sees chunks of so many frames (0: everything); streaming needs causal and chunk
     left_chunks: Annotated[int, AtLeast(-1)] = -1  # chunks of the past that attention sees (-1: all of them)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.kind in ("transformer", "conformer") and self.dim % (2 * self.heads):
             raise AsrlabError(f"dim={self.dim}: not a multiple of 2 x heads={self.heads}")

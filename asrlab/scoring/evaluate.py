@@ -89,11 +89,11 @@ def dev_metrics(recognizer: Recognizer, utterances: Sequence[Utterance]) -> dict
         return {}
     everything = recognizer.hear([recognizer.read(u) for u in utterances])
     said = {u.id: recognizer.tokenizer.spoken(u.text) for u in utterances}
-    blank = {}
+    blank: dict[str, float] = {}
     if recognizer.model.ctc is not None:
-        answers = [recognizer.greedy(heard.log_probs) for heard in everything]
-        silent = sum(int((heard.log_probs.argmax(axis=1) == 0).sum()) for heard in everything)
-        blank = {"blank": silent / sum(len(heard.log_probs) for heard in everything)}
+        answers = [recognizer.greedy(heard.ctc) for heard in everything]
+        silent = sum(int((heard.ctc.argmax(axis=1) == 0).sum()) for heard in everything)
+        blank = {"blank": silent / sum(len(heard.ctc) for heard in everything)}
     else:
         answers = [recognizer.attend(heard, AttentionOptions(beam=1))[0] for heard in everything]
     found = {u.id: answer.text for u, answer in zip(utterances, answers, strict=True)}

@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from asrlab.core.errors import AsrlabError
 from asrlab.core.files import parse_json, read_whole, write_whole
@@ -35,7 +36,7 @@ FIELDS = (*REQUIRED, "seed", "wall_seconds", "hypotheses")
 
 
 def write(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     name: str,
     command: str | Sequence[str],
     metrics: Mapping[str, float],
@@ -45,7 +46,7 @@ def write(
     *,
     commit: str | None = None,
     device: object = None,
-    **extra,
+    **extra: object,
 ) -> Path:
     """Write one run's receipt, whole or not at all, and return its path.
 
@@ -85,7 +86,7 @@ def write(
     return write_whole(path, text + "\n")
 
 
-def read(path: str | os.PathLike) -> dict:
+def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The receipt in a file, as a dictionary; every field of `REQUIRED` is there. Raises AsrlabError if it is none."""
     path = Path(path)
     try:
@@ -100,7 +101,7 @@ def read(path: str | os.PathLike) -> dict:
     return receipt
 
 
-def rescore(receipt: Mapping | str | os.PathLike, references: Mapping[str, str]) -> dict[str, float]:
+def rescore(receipt: Mapping[str, Any] | str | os.PathLike[str], references: Mapping[str, str]) -> dict[str, float]:
     """The WER of every system in a receipt (or its file), recomputed from its hypotheses: {system: WER as a fraction}.
 
     references  {utterance id: text}, exactly the utterances of the receipt

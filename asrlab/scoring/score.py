@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from asrlab.core.errors import AsrlabError
 from asrlab.core.files import shown as shown_text
 from asrlab.scoring.edits import Op, align, display_width, pad, to_html, to_text
+
+if TYPE_CHECKING:
+    from asrlab.corpora import Utterance
 
 __all__ = [
     "Comparison", "Confusion", "Errors", "GroupRow", "Interval", "Op", "align", "bootstrap", "by_tag", "cer",
@@ -136,7 +140,7 @@ def errors(references: Texts, hypotheses: Texts, unit: str = "word") -> dict[Has
 
 def confusions(references: Texts, hypotheses: Texts, unit: str = "word", correct: bool = False) -> list[Confusion]:
     """What was taken for what, most frequent first (then by spelling); correct=True counts the right ones as well."""
-    pairs = Counter()
+    pairs: Counter[tuple[str | None, str | None]] = Counter()
     for _, reference, hypothesis in zip(*_paired(references, hypotheses), strict=True):
         for op in align(reference, hypothesis, unit):
             if correct or op.kind != "equal":
@@ -219,7 +223,9 @@ def paired_bootstrap(
     return Comparison(first, second, second - first, low, high, improvement)
 
 
-def _blocks(table: np.ndarray, counts: Mapping, groups: Mapping | Sequence | None) -> np.ndarray:
+def _blocks(
+    table: np.ndarray, counts: Collection[Hashable], groups: Mapping[str, Hashable] | Sequence[Hashable] | None
+) -> np.ndarray:
     """Rows of counts added up by group, in an order that depends on the counts alone."""
     if groups is not None:
         labels = list(_labels(counts, groups, "groups").values())
@@ -258,7 +264,7 @@ def _percentiles(values: np.ndarray, confidence: float) -> tuple[float, float]:
 # --- by group -------------------------------------------------------------------------------------
 
 
-def tag_values(utterances: Iterable, name: str) -> dict[str, str]:
+def tag_values(utterances: Iterable[Utterance], name: str) -> dict[str, str]:
     """{utterance id: its speaker or the value of a tag}; name: "speaker" or the tag's ("accent", "snr", ...)."""
     values = {}
     for utterance in utterances:
@@ -325,15 +331,16 @@ def format_table(rows: Sequence[GroupRow], title: str = "group", unit: str = "wo
 
 def _paired(references: Texts, hypotheses: Texts) -> tuple[list[Hashable], list[str], list[str]]:
     """Ids and both sides' texts, white space evened out, in the references' order."""
-    if isinstance(references, Mapping) != isinstance(hypotheses, Mapping):
+    ids: list[Hashable]
+    if isinstance(references, Mapping) and isinstance(hypotheses, Mapping):
+        _same_ids(references, hypotheses, "hypotheses")
+        ids = list(references)
+        pairs = [(text, hypotheses[key]) for key, text in references.items()]
+    elif isinstance(references, Mapping) or isinstance(hypotheses, Mapping):
         raise AsrlabError(
             f"references are a {type(references).__name__} and hypotheses a {type(hypotheses).__name__};"
             " pass two dictionaries {id: text} or two sequences"
         )
-    if isinstance(references, Mapping):
-        _same_ids(references, hypotheses, "hypotheses")
-        ids = list(references)
-        pairs = [(references[key], hypotheses[key]) for key in ids]
     else:
         said = [references] if isinstance(references, str) else list(references)
         heard = [hypotheses] if isinstance(hypotheses, str) else list(hypotheses)
@@ -349,7 +356,7 @@ def _paired(references: Texts, hypotheses: Texts) -> tuple[list[Hashable], list[
     return ids, [" ".join(said.split()) for said, _ in pairs], [" ".join(heard.split()) for _, heard in pairs]
 
 
-def _same_ids(references: Mapping, others: Mapping, what: str) -> None:
+def _same_ids(references: Collection[Hashable], others: Collection[Hashable], what: str) -> None:
     missing = [key for key in references if key not in others]
     unknown = [key for key in others if key not in references]
     if missing:
@@ -358,7 +365,9 @@ def _same_ids(references: Mapping, others: Mapping, what: str) -> None:
         raise AsrlabError(f"{what} have {len(unknown)} utterances that nobody asked for ({_some(unknown)}); drop them")
 
 
-def _labels(counts: Mapping, labels: Mapping | Sequence, what: str) -> dict[Hashable, Hashable]:
+def _labels(
+    counts: Collection[Hashable], labels: Mapping[Any, Hashable] | Sequence[Hashable], what: str
+) -> dict[Hashable, Hashable]:
     """{utterance id: label}; a dictionary may know more utterances than are scored."""
     if isinstance(labels, Mapping):
         _same_ids(counts, {key: labels[key] for key in counts if key in labels}, what)
@@ -368,7 +377,7 @@ def _labels(counts: Mapping, labels: Mapping | Sequence, what: str) -> dict[Hash
     return dict(zip(counts, labels, strict=True))
 
 
-def _some(ids: Sequence) -> str:
+def _some(ids: Sequence[Hashable]) -> str:
     return ", ".join(map(repr, ids[:3])) + (", ..." if len(ids) > 3 else "")
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 import soundfile
@@ -30,6 +30,7 @@ RATES = (1000, 1_000_000)  # Hz, the least and the most that a recording is beli
 ROUNDING = 0.01  # seconds by which a part may exceed its file: durations in manifests are often rounded
 _BITS = {"PCM_S8": 8, "PCM_16": 16, "PCM_24": 24}  # of the samples of a FLAC file
 Key = tuple[Path, int, int]  # a file with its size and time
+Found = TypeVar("Found")  # what a look at a file's bytes gives
 UNKNOWN_LENGTH = 0x7FFFF000  # programs that write WAV into a pipe claim at least so many bytes (sox; ffmpeg 0xFFFFFFFF)
 
 
@@ -146,23 +147,18 @@ def _check_rate(name: str, rate: float) -> None:
 
 def _open(file: str | Path | BinaryIO, path: str) -> soundfile.SoundFile:
     """The file, opened, its length counted where the header is not to be trusted."""
-    key: Key | None = None
-    if isinstance(file, (str, Path)):
-        file = Path(file)
-        key = (file, *_stamp(file, path))
-    elif not hasattr(file, "read"):
-        raise AsrlabError(f"{path}: {type(file).__name__}; give a path, or a file opened with open(path, 'rb')")
-    opened = _opened(file, path)
+    source = _source(file, path)
+    opened = _opened(source[0] if isinstance(source, tuple) else source, path)
     try:
         low, high = RATES
         if not low <= opened.samplerate <= high:
             raise AsrlabError(f"{path}: claims {opened.samplerate} Hz, expected {low} to {high}; correct its header")
         if opened.format == "MP3":
-            return _mp3(file, opened, path, key)
+            return _mp3(source, opened, path)
         if opened.format == "OGG":
-            _check(containers.check_ogg, file, path, key)
+            _check(containers.check_ogg, source, path)
         if opened.format in ("WAV", "WAVEX"):
-            _check(containers.check_wav, file, path, key)
+            _check(containers.check_wav, source, path)
         if opened.frames > 1 << 40:
             raise AsrlabError(f"{path}: its header does not say how long it is; write it to a file, not into a pipe")
     except BaseException:
@@ -171,7 +167,7 @@ def _open(file: str | Path | BinaryIO, path: str) -> soundfile.SoundFile:
     return opened
 
 
-class _Recording(soundfile.SoundFile):
+class _Recording(soundfile.SoundFile):  # type: ignore[misc]  # soundfile comes without types
     """A file from which an MP3 comes out the same in blocks as in one piece."""
 
     def seekable(self) -> bool:
@@ -188,6 +184,15 @@ def _opened(file: Path | BinaryIO, path: str) -> soundfile.SoundFile:
         raise AsrlabError(f"{path}: not readable as audio ({reason}); give WAV, FLAC, MP3 or OGG") from None
 
 
+def _source(file: str | Path | BinaryIO, path: str) -> Key | BinaryIO:
+    """A regular file with its size and time; a file that is open already as it is."""
+    if isinstance(file, (str, Path)):
+        return (Path(file), *_stamp(Path(file), path))
+    if not hasattr(file, "read"):
+        raise AsrlabError(f"{path}: {type(file).__name__}; give a path, or a file opened with open(path, 'rb')")
+    return file
+
+
 def _stamp(file: Path, path: str) -> tuple[int, int]:
     """Size and time of a regular file. Raises AsrlabError for anything else: a pipe, say, might never end."""
     try:
@@ -199,9 +204,9 @@ def _stamp(file: Path, path: str) -> tuple[int, int]:
     return found.st_size, found.st_mtime_ns
 
 
-def _mp3(file: Path | BinaryIO, opened: soundfile.SoundFile, path: str, key: Key | None) -> soundfile.SoundFile:
+def _mp3(source: Key | BinaryIO, opened: soundfile.SoundFile, path: str) -> soundfile.SoundFile:
     """An MP3 with its true length: the library's is a guess where no index frame says how many frames follow."""
-    walked = _check(containers.walk_mp3, file, path, key)
+    walked = _check(containers.walk_mp3, source, path)
     if walked.promised is not None:
         return opened
     if walked.layer != 3:  # there no index frame exists
@@ -209,16 +214,16 @@ def _mp3(file: Path | BinaryIO, opened: soundfile.SoundFile, path: str, key: Key
             raise AsrlabError(f"{path}: MPEG layer {walked.layer} of varying bit rate; convert it to WAV")
         return opened
     opened.close()
-    data = _content(file) if key is None else key[0].read_bytes()
+    data = source[0].read_bytes() if isinstance(source, tuple) else _content(source)
     return _opened(io.BytesIO(walked.with_index(data)), path)
 
 
-def _check(check, file: Path | BinaryIO, path: str, key: Key | None):
-    """What `check` finds in a file, of which `key` is path, size and time."""
-    return _once(check, path, key) if key else check(_content(file), path)
+def _check(check: Callable[[containers.Bytes, str], Found], source: Key | BinaryIO, path: str) -> Found:
+    """What `check` finds in a file."""
+    return _once(check, path, source) if isinstance(source, tuple) else check(_content(source), path)
 
 
-def _content(file: Path | BinaryIO) -> bytes:
+def _content(file: BinaryIO) -> bytes:
     at = file.seek(0, os.SEEK_CUR)  # the library goes on reading from where it was
     file.seek(0)
     data = file.read()
@@ -267,8 +272,7 @@ def _cut_short(file: soundfile.SoundFile) -> bool:
 
 def _flac_digest(file: str | Path | BinaryIO, path: str) -> bytes:
     """The MD5 that a FLAC file states of its samples, after a look whether it is one file."""
-    key = (Path(file), *_stamp(Path(file), path)) if isinstance(file, (str, Path)) else None
-    return _check(containers.check_flac, file, path, key)
+    return _check(containers.check_flac, _source(file, path), path)
 
 
 def _mono_blocks(
@@ -286,7 +290,7 @@ def _mono_blocks(
             block = file.read(min(BLOCK, count - done), dtype="float32", always_2d=True)
             if len(block) == 0:
                 break
-            if md5:
+            if md5 and bits:
                 md5.update(containers.flac_bytes(block, bits))
             mono = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
             if not np.isfinite(mono).all():

@@ -7,7 +7,7 @@ import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, Any, BinaryIO
 
 import numpy as np
 import scipy.signal
@@ -126,7 +126,7 @@ def band_pass(
     edges = [edge for edge in (low, high) if edge is not None]
     if not edges:
         return samples.copy()
-    if min(edges) <= 0 or max(edges) >= nyquist or (len(edges) == 2 and low >= high):
+    if min(edges) <= 0 or max(edges) >= nyquist or (len(edges) == 2 and edges[0] >= edges[1]):
         raise AsrlabError(
             f"low={low}, high={high} Hz: expected 0 < low < high < {nyquist:g} (half of {sample_rate} Hz)"
         )
@@ -186,8 +186,8 @@ def add_noise(
 def array(samples: np.ndarray) -> np.ndarray:
     """Samples as an array: also those of a tensor with a gradient, on another device, or in bfloat16."""
     if hasattr(samples, "detach"):
-        samples = samples.detach().cpu()
-        samples = samples.float() if samples.is_floating_point() else samples
+        tensor: Any = samples.detach().cpu()
+        samples = tensor.float() if tensor.is_floating_point() else tensor
     return np.asarray(samples)
 
 
@@ -221,9 +221,9 @@ def write_blocks(
 ) -> None:
     """Encode samples (N,) as `kind` (soundfile's name of a format), a block at a time."""
     options = {} if compression_level is None else {"compression_level": compression_level}
-    if isinstance(target, Path) and os.name == "posix":
-        target = os.fsencode(target)  # a name need not be UTF-8
-    with soundfile.SoundFile(target, "w", sample_rate, 1, format=kind, **options) as file:
+    # As bytes, a name need not be UTF-8.
+    name = os.fsencode(target) if isinstance(target, Path) and os.name == "posix" else target
+    with soundfile.SoundFile(name, "w", sample_rate, 1, format=kind, **options) as file:
         for start in range(0, len(samples), BLOCK):
             file.write(samples[start : start + BLOCK])
 

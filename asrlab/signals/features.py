@@ -47,7 +47,7 @@ class FrontEndOptions(Options):
     normalise: Literal["utterance", "level", "running", "none"] = "utterance"  # level: all features as one
     running_seconds: Positive = 3.0  # time constant of the running statistics
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.kind == "mfcc" and self.n_mfcc > self.n_mels:
             raise AsrlabError(f"n_mfcc={self.n_mfcc}: at most n_mels={self.n_mels} coefficients exist; raise n_mels")
@@ -249,7 +249,7 @@ def deltas(features: Tensor, lengths: Tensor | None = None, width: int = 5) -> T
         index = torch.minimum((time + by).clamp(min=0)[None], last[:, None])
         return features.gather(1, index[..., None].expand(-1, -1, dim))
 
-    slope = sum(n * (shifted(n) - shifted(-n)) for n in range(1, reach + 1))
+    slope = sum((n * (shifted(n) - shifted(-n)) for n in range(1, reach + 1)), start=features.new_zeros(()))
     return slope / (2 * sum(n * n for n in range(1, reach + 1)))
 
 
@@ -330,8 +330,8 @@ def _log_mel_in_blocks(waveforms: Tensor, options: FrontEndOptions) -> Tensor:
     together = max(1, BLOCK // count)  # short utterances share a step
     padded = frames.new_zeros(min(BLOCK, batch * count), options.fft_size)
     power = frames.new_empty(len(padded), 1 + options.fft_size // 2)
-    for utterances, outs in zip(frames.split(together), features.split(together), strict=True):
-        for block, out in zip(utterances.split(BLOCK, dim=1), outs.split(BLOCK, dim=1), strict=True):
+    for utterances, outs in zip(torch.split(frames, together), torch.split(features, together), strict=True):
+        for block, out in zip(torch.split(utterances, BLOCK, dim=1), torch.split(outs, BLOCK, dim=1), strict=True):
             out = out.flatten(0, 1)
             n = len(out)
             torch.mul(block, window, out=padded[:n].view(*block.shape[:2], -1)[..., : options.window])
@@ -382,7 +382,7 @@ def _decayed_sum(x: Tensor, decay: float, initial: Tensor, block: int = 64) -> T
     kernel = torch.tril(decay ** (age[:, None] - age).clamp(min=0)).to(x.device, x.dtype)
     carry = (decay ** (age + 1)).to(x.device, x.dtype)[:, None]
     sums = []
-    for piece in x.split(block, dim=1):
+    for piece in torch.split(x, block, dim=1):
         n = piece.shape[1]
         piece = kernel[:n, :n] @ piece + carry[:n] * initial[:, None]
         initial = piece[:, -1]

@@ -37,7 +37,7 @@ class InputOptions(Options):
     @property
     def rates(self) -> dict[str, float]:
         """Values a second of each modality that is read: samples, pictures, ..."""
-        return {name: front_end.rate for name, front_end in make(self).items()}
+        return {name: front_end.rate for name, front_end in make(self).items()}  # type: ignore[misc]  # of a ModuleDict
 
 
 class FrontEnds(nn.ModuleDict):
@@ -53,7 +53,7 @@ class FrontEnds(nn.ModuleDict):
 
     def frames(self, lengths: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """How many frames of features (B,) come of so many values (B,)."""
-        return {name: front_end.frames(lengths[name]) for name, front_end in self.items()}
+        return {name: front_end.frames(lengths[name]) for name, front_end in self.items()}  # type: ignore[operator]
 
 
 def make(options: InputOptions) -> FrontEnds:

@@ -61,11 +61,11 @@ def segment_speech(
     floor[np.isinf(floor)] = _from_db(SILENCE_DB)
     least = np.maximum(floor * _from_db(options.margin_db), _from_db(options.least_db))
     runs = _runs(uniform_filter1d(power, 5, mode="nearest") > least) * STEP
-    runs = _pad(_long_runs(runs, options), options.padding, len(samples) / sample_rate)
+    spans = _pad(_long_runs(runs, options), options.padding, len(samples) / sample_rate)
     if options.max_seconds is None:
-        return runs
-    pieces = []
-    for start, end in runs:
+        return spans
+    pieces: list[tuple[float, float]] = []
+    for start, end in spans:
         part = samples[int(start * sample_rate) : int(end * sample_rate)]
         cuts = cut_at_quiet(part, sample_rate, options.max_seconds)
         inner = [start + stop for _, stop in cuts[:-1]]

@@ -19,7 +19,7 @@ from asrlab.core.streams import Stream, stack
 from asrlab.corpora import SOUND, Utterance
 from asrlab.corpora.read import at_rate
 from asrlab.signals.augment import speed_perturb
-from asrlab.text import Tokenizer
+from asrlab.text import PhoneTokenizer, Tokenizer
 
 
 @dataclass(frozen=True)
@@ -101,9 +101,16 @@ class Speech(Dataset):
     def speak(self, index: int, chosen: Sequence[int]) -> None:
         """Say which pronunciation each word of an utterance has, for a phone tokenizer; at first it is the first."""
         self.spoken[index] = tuple(chosen)
-        self.targets[index] = torch.tensor(self.tokenizer.encode(self.utterances[index].text, self.spoken[index]))
+        self.targets[index] = torch.tensor(self.spell(index, chosen))
 
-    def shards(self) -> list[object] | None:
+    def spell(self, index: int, chosen: Sequence[int]) -> list[int]:
+        """Token ids of an utterance whose words are said so; tokens that are no phones know one way alone."""
+        text = self.utterances[index].text
+        if isinstance(self.tokenizer, PhoneTokenizer):
+            return self.tokenizer.encode(text, chosen)
+        return self.tokenizer.encode(text)
+
+    def shards(self) -> Sequence[object] | None:
         """The tar shard that each utterance lies in; None if they are files."""
         found = [next((s.path for s in u.sources.values() if s.member), None) for u in self.utterances]
         return found if any(found) else None
@@ -212,7 +219,7 @@ def _bucket(
     return batches
 
 
-def load_batches(dataset: Speech, plan: Sequence[Sequence[Entry]], workers: int = 0) -> Iterator[Batch]:
+def load_batches(dataset: Speech, plan: Sequence[list[Entry]], workers: int = 0) -> Iterator[Batch]:
     """The planned batches, read by `workers` processes ahead of time (0: read here, when wanted).
 
     What they read is kept here, if the dataset keeps anything; once it holds all of the plan, nobody has to read ahead.

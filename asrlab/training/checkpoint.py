@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from asrlab.models import Model
 from asrlab.training.recipe import Recipe
 
 CHECKPOINT = "checkpoint.safetensors"
-PLAIN = {  # what of a State is no tensor, and of which type it is
+PLAIN: dict[str, type | tuple[type, ...]] = {  # what of a State is no tensor, and of which type it is
     "best_wer": (float, int), "best_epoch": int, "epoch": int, "step": int, "stopped": bool,
     "spoken": (list, type(None)), "corpus": str,
 }  # fmt: skip
@@ -39,7 +39,7 @@ class State:
     epoch: int = 0
     step: int = 0
     stopped: bool = False
-    spoken: list[list[int]] | None = None  # the pronunciations of each utterance's words, once they were chosen
+    spoken: Sequence[Sequence[int]] | None = None  # the pronunciations of each utterance's words, once they were chosen
     corpus: str = ""  # fingerprint of what is trained on
 
     @classmethod

@@ -167,7 +167,8 @@ def train_epoch(training: Training, network: torch.nn.Module, state: State, prog
     recipe, dataset, accelerator = training.recipe, training.dataset, training.accelerator
     rank, world = accelerator.process_index, accelerator.num_processes
     low_precision = uses_bfloat16(recipe.precision, accelerator.device)
-    began, totals = time.perf_counter(), {}
+    began = time.perf_counter()
+    totals: dict[str, torch.Tensor] = {}
     plan = plan_epoch(
         dataset.seconds(), recipe.batch_seconds, recipe.speeds, recipe.seed, state.epoch, world, dataset.shards()
     )
@@ -334,6 +335,7 @@ def check_lengths(dataset: Speech, front_ends: FrontEnds, model: Model, recipe: 
         for name, rate in dataset.rates.items()
     }
     frames = model.frames(front_ends.frames(lengths))
+    targets: Sequence[Sequence[int] | torch.Tensor]
     targets = longest_targets(dataset) if recipe.realign_epochs else dataset.targets
     there = [i for i, n in enumerate(frames.tolist()) if n]
     ids = [dataset.utterances[i].id for i in there]

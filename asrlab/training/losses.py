@@ -39,7 +39,7 @@ def required_frames(targets: torch.Tensor, target_lengths: torch.Tensor) -> torc
 
 def check_feasible(
     lengths: Sequence[int] | torch.Tensor,
-    targets: Sequence[Sequence[int]] | torch.Tensor,
+    targets: Sequence[Sequence[int] | torch.Tensor] | torch.Tensor,
     target_lengths: Sequence[int] | torch.Tensor | None = None,
     ids: Sequence[str] | None = None,
 ) -> None:

@@ -10,6 +10,7 @@ averages over the copies.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -21,30 +22,32 @@ from asrlab.training.batching import Batch
 from asrlab.training.losses import ctc_loss, disagreement, label_smoothed_cross_entropy
 
 Objective = Callable[[Model, Output, Batch], Tensor]
+T = TypeVar("T")
 
 
 def ctc(model: Model, output: Output, batch: Batch) -> Tensor:
     """Minus the log-probability of the text by the CTC head (Graves et al. 2006)."""
-    return _ctc(output.log_probs, output, batch)
+    return _ctc(_there(output.log_probs, "CTC"), output, batch)
 
 
 def inner_ctc(model: Model, output: Output, batch: Batch) -> Tensor:
     """The same by the head half-way up (Lee and Watanabe 2021, arXiv:2102.03216)."""
-    return _ctc(output.inner_log_probs, output, batch)
+    return _ctc(_there(output.inner_log_probs, "inner CTC"), output, batch)
 
 
 def attention(model: Model, output: Output, batch: Batch) -> Tensor:
     """Minus the log-probability of the text and its end by the attention head, with label smoothing."""
     text = batch.targets["text"]
     targets = F.pad(text.values, (0, 1))  # the end, token 0, follows each text
-    smoothing = model.options.decoder.label_smoothing
-    losses = label_smoothed_cross_entropy(output.logits, targets, text.lengths + 1, smoothing, "none")
+    logits = _there(output.logits, "attention")
+    smoothing = _there(model.options.decoder, "attention").label_smoothing
+    losses = label_smoothed_cross_entropy(logits, targets, text.lengths + 1, smoothing, "none")
     return torch.where(_both(output, batch), losses, 0.0)
 
 
 def consistency(model: Model, output: Output, batch: Batch) -> Tensor:
     """What the two copies of an utterance, masked differently, disagree about (CR-CTC, Yao et al. 2024)."""
-    return disagreement(output.log_probs, output.lengths).repeat(2)
+    return disagreement(_there(output.log_probs, "CTC"), output.lengths).repeat(2)
 
 
 OBJECTIVES: dict[str, Objective] = {
@@ -68,7 +71,7 @@ def losses(
         for name, weight in weights.items()
         if weight
     }
-    return sum(weights[name] * value for name, value in found.items()), found
+    return sum((weights[name] * value for name, value in found.items()), start=torch.zeros(())), found
 
 
 def check(weights: Mapping[str, float], options: ModelOptions) -> None:
@@ -86,6 +89,12 @@ def check(weights: Mapping[str, float], options: ModelOptions) -> None:
     untrained = next((name for name, there in heads.items() if there and not weights.get(name)), None)
     if untrained:
         raise AsrlabError(f"objectives: nothing trains the {untrained} head; give objectives.{untrained} a weight")
+
+
+def _there(found: T | None, head: str) -> T:
+    if found is None:
+        raise AsrlabError(f"objectives: the output has nothing of the {head} head; give the model one and train() it")
+    return found
 
 
 def _ctc(log_probs: Tensor, output: Output, batch: Batch) -> Tensor:

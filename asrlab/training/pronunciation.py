@@ -26,7 +26,7 @@ def guess_pronunciations(dataset: Speech, seed: int, epoch: int) -> None:
             dataset.speak(i, [draw.randrange(len(spoken)) for spoken in words])
 
 
-def longest_targets(dataset: Speech) -> list[Sequence[int]]:
+def longest_targets(dataset: Speech) -> list[Sequence[int] | Tensor]:
     """The most phones that each utterance of `dataset` can have, whichever pronunciations are chosen."""
     spoken = zip(_pronunciations(dataset), dataset.targets, strict=True)
     return [[phone for word in words for phone in max(word, key=len)] or target for words, target in spoken]
@@ -37,15 +37,15 @@ def choose_pronunciations(recognizer: Recognizer, dataset: Speech) -> int:
 
     Each word is tried in all its pronunciations while the others keep theirs; then all words take their best at once.
     """
-    tokenizer, counts = recognizer.tokenizer, [list(map(len, words)) for words in _pronunciations(dataset)]
+    counts = [list(map(len, words)) for words in _pronunciations(dataset)]
     several = [i for i, of_words in enumerate(counts) if max(of_words, default=1) > 1]
     inputs = [{name: values.numpy() for name, values in dataset[i, 1.0].inputs.items()} for i in several]
     outputs = recognizer.log_probs(inputs)
     changed = 0
     for i, log_probs in zip(several, outputs, strict=True):
-        text, before = dataset.utterances[i].text, dataset.spoken[i]
+        before = dataset.spoken[i]
         tried = [(w, k) for w, count in enumerate(counts[i]) if count > 1 for k in range(count)]
-        phones = [tokenizer.encode(text, [*before[:w], k, *before[w + 1 :]]) for w, k in tried]
+        phones = [dataset.spell(i, [*before[:w], k, *before[w + 1 :]]) for w, k in tried]
         losses = dict(zip(tried, ctc_losses(torch.from_numpy(log_probs), phones).tolist(), strict=True))
         after = tuple(min(range(count), key=lambda k: losses.get((w, k), 0.0)) for w, count in enumerate(counts[i]))
         dataset.speak(i, after)

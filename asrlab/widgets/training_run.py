@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -40,7 +41,7 @@ SHOWN = 4  # sentences of dev whose transcripts are shown
 class LabSettings:
     """What the lab lets one choose; everything else is the recipe `scenetalk`."""
 
-    encoder: str = "cnn"  # cnn, lstm, transformer or conformer
+    encoder: Literal["cnn", "lstm", "transformer", "conformer"] = "cnn"
     size: str = "medium"  # small, medium or large
     augmentation: str = "masks"  # none, masks, masks and speeds
     decoder: bool = False  # an attention decoder beside CTC, whose attention is then drawn
