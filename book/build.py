@@ -22,11 +22,16 @@ DOCTREES = BUILD / ".doctrees"
 GREEN = BUILD / "green.json"  # what the last build was made from, if it ended without a warning
 
 
-def corpus() -> None:
-    """The embedded corpus is synthesised on first use; doing it here keeps that time out of the first notebook."""
+def shared() -> None:
+    """What many notebooks need: the embedded corpus, and the recogniser that is trained on it.
+
+    Made here before any of them runs, with all cores: beside other work two threads wait for each other most of the time.
+    """
     from asrlab import corpora
+    from asrlab.pages.course import trained
 
     corpora.prepare("scenetalk")
+    trained("scenetalk")
 
 
 def ingredients() -> dict:
@@ -73,7 +78,7 @@ def main() -> None:
     for title, step in (
         ("site assets", vendor.main),
         ("notebooks to download", notebooks.main),
-        ("execution", lambda: executed.update(execute.main(corpus))),
+        ("execution", lambda: executed.update(execute.main(shared))),
         ("pages", lambda: html(executed)),
     ):
         started = time.monotonic()

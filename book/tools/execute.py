@@ -33,7 +33,6 @@ RECEIPTS = "benchmarks"  # where a new file counts too; elsewhere it is Python t
 TIMEOUT = 1200  # seconds that one cell may take; the longest waits for a training that another page began
 QUIET = ["--IPKernelApp.log_level=ERROR"]  # a kernel on this machine need not warn that its traffic is not encrypted
 MAX_WORKERS = 4  # a kernel with torch holds about half a gigabyte
-TRAINS = "trained("  # a page that says so waits for the book's recogniser, or trains it
 BUILDING = {"ASRLAB_BOOK": "1"}  # in a kernel of the build: a lab shows a recording of itself
 
 # Two cells that run before and after the page's own; sys keeps the sets, so that the page's names stay its own.
@@ -143,13 +142,8 @@ def known_durations(folder: Path) -> dict:
 
 
 def in_order(todo: dict, seconds: dict) -> list:
-    """The page that will train goes first, since others wait for it; then the longest, so that none is left at the end.
-
-    A page of which nothing is known may be long: before all that are known.
-    """
-    training = [page for page in todo if TRAINS in page.read_text(encoding="utf-8")][:1]
-    others = [page for page in todo if page not in training]
-    return training + sorted(others, key=lambda page: -seconds.get(name_of(page), float("inf")))
+    """The longest first, so that none is left at the end. A page of which nothing is known may be long: before them."""
+    return sorted(todo, key=lambda page: -seconds.get(name_of(page), float("inf")))
 
 
 def name_of(page: Path) -> str:
