@@ -25,7 +25,7 @@ GREEN = BUILD / "green.json"  # what the last build was made from, if it ended w
 def shared() -> None:
     """What many notebooks need: the embedded corpus, and the recogniser that is trained on it.
 
-    Made here before any of them runs, with all cores: beside other work two threads wait for each other most of the time.
+    Made before any of them runs, with all cores: beside other work two threads wait for each other most of the time.
     """
     from asrlab import corpora
     from asrlab.pages.course import trained
