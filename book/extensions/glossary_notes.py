@@ -12,8 +12,8 @@ from sphinx.addnodes import glossary
 GLOSSARY = "book/glossary"
 # Pages that define or list words rather than use them.
 WITHOUT = (GLOSSARY, "book/references", "book/equations", "book/notation", "book/index")
-UNTOUCHED = (nodes.title, nodes.reference, nodes.literal, nodes.literal_block, nodes.math, nodes.raw, nodes.caption)
-UNTOUCHED += (nodes.term, nodes.strong, nodes.rubric)
+UNTOUCHED = (nodes.title, nodes.reference, nodes.literal, nodes.literal_block, nodes.raw, nodes.caption)
+UNTOUCHED += (nodes.term, nodes.strong, nodes.rubric, nodes.math, nodes.math_block)
 
 
 def definitions(doctree: nodes.document) -> dict:

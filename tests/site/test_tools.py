@@ -15,8 +15,11 @@ pytest.importorskip("myst_nb", reason="the book's tools are not installed; pip i
 sys.path[:0] = [str(BOOK), str(BOOK / "extensions")]
 
 import build  # noqa: E402
+import glossary_notes  # noqa: E402
 import site_pages  # noqa: E402
 import static_maths  # noqa: E402
+from docutils import nodes  # noqa: E402
+from docutils.utils import new_document  # noqa: E402
 from tools import execute, lab, notebooks, pdf, plain_markdown, readme, times  # noqa: E402
 
 plain = plain_markdown.PlainMarkdown(
@@ -419,3 +422,14 @@ def test_formulas_become_what_a_screen_reader_can_read():
     assert "mjx-assistive-mml" in css and static_maths.FONTS in css
     with pytest.raises(static_maths.ExtensionError, match=r"mistakes: \\frac\{1"):
         static_maths.typeset([("\\frac{1", False)])
+
+
+def test_a_note_stays_out_of_formulas_and_titles():
+    document, paragraph = new_document("page"), nodes.paragraph()
+    paragraph += [nodes.math("", "softmax"), nodes.Text(" a softmax here")]
+    document += [nodes.title("", "softmax"), nodes.math_block("", "softmax(x)"), paragraph]
+    assert glossary_notes.note_first_uses(document, {"softmax": ("term-softmax", "Shares.")}, "glossary.html") == [
+        "softmax"
+    ]
+    assert [node.parent for node in document.findall(nodes.raw)] == [paragraph]
+    assert document.next_node(nodes.math_block).astext() == "softmax(x)"
