@@ -145,22 +145,22 @@ class Recognizer:
 
     def read(self, utterance: Utterance) -> dict[str, np.ndarray]:
         """What an utterance holds of the modalities that the model reads. Raises AsrlabError as `Utterance.load`."""
-        rates = {name: rate for name, rate in self.inputs.rates.items() if name in utterance.sources}
+        rates = {name: rate for name, rate in self.front_ends.rates.items() if name in utterance.sources}
         return {name: utterance.load(rate, name) for name, rate in rates.items()}
 
     @torch.inference_mode()
     def hear(self, recordings: Sequence[Input]) -> list[Heard]:
         """Run the model on recordings, batched by length.
 
-        recordings  of each: samples `(N,)` at `sample_rate`, or `{modality: values}` at `inputs.rates`; a modality that
-                    is not there is absent
+        recordings  of each: samples `(N,)` at `sample_rate`, or `{modality: values}` at `front_ends.rates`; a modality
+                    that is not there is absent
 
         Raises AsrlabError if sound is shorter than one analysis window, for a modality that the model does not read,
         and for a recording with none.
         """
         self.model.eval()
         given = [{"sound": r} if isinstance(r, np.ndarray) else r for r in recordings]
-        rates, found = self.inputs.rates, {}
+        rates, found = self.front_ends.rates, {}
         for values in given:
             self._check_modalities(values, rates)
         seconds = [max(len(x) / rates[name] for name, x in values.items()) for values in given]

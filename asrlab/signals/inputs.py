@@ -34,14 +34,14 @@ class InputOptions(Options):
         """The modalities that are read."""
         return tuple(name for name in ("sound", "lips") if getattr(self, name) is not None)
 
-    @property
-    def rates(self) -> dict[str, float]:
-        """Values a second of each modality that is read: samples, pictures, ..."""
-        return {name: front_end.rate for name, front_end in make(self).items()}  # type: ignore[misc]  # of a ModuleDict
-
 
 class FrontEnds(nn.ModuleDict):
     """The front ends of all modalities that are read, by name."""
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """Values a second of each modality that is read: samples, pictures, ..."""
+        return {name: front_end.rate for name, front_end in self.items()}  # type: ignore[misc]  # of a ModuleDict
 
     def forward(self, inputs: Mapping[str, Stream]) -> dict[str, Stream]:
         """Features of each; raises AsrlabError if one is not among the inputs (an absent one has length 0)."""

@@ -140,7 +140,7 @@ def prepare(recipe: Recipe, corpus: Corpus, accelerator: Accelerator) -> Trainin
         raise AsrlabError(f"corpus {corpus.name!r}: no utterances in train_splits={list(recipe.train_splits)}")
     tokenizer = make_tokenizer(recipe, corpus, utterances)
     front_ends = inputs.make(recipe.inputs).to(accelerator.device)
-    dataset = Speech(utterances, tokenizer, recipe.inputs.rates, recipe.keep_audio)
+    dataset = Speech(utterances, tokenizer, front_ends.rates, recipe.keep_audio)
     torch.manual_seed(recipe.seed)
     model = Model(front_ends, len(tokenizer), recipe.model).to(accelerator.device)
     check_lengths(dataset, front_ends, model, recipe)

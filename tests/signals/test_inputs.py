@@ -14,8 +14,8 @@ BOTH = InputOptions(FrontEndOptions(n_mels=8), LipsOptions(4, 6))
 
 
 def test_what_is_read_and_how_fast_it_ticks():
-    assert InputOptions().names == ("sound",) and InputOptions().rates == {"sound": 16000}
-    assert BOTH.names == ("sound", "lips") and BOTH.rates == {"sound": 16000, "lips": 25.0}
+    assert InputOptions().names == ("sound",) and inputs.make(InputOptions()).rates == {"sound": 16000}
+    assert BOTH.names == ("sound", "lips") and inputs.make(BOTH).rates == {"sound": 16000, "lips": 25.0}
     front_ends = inputs.make(BOTH)
     assert {name: (f.dim, f.hop_seconds) for name, f in front_ends.items()} == {"sound": (8, 0.01), "lips": (24, 0.04)}
     assert not list(front_ends.parameters())
