@@ -97,9 +97,10 @@ class Recognizer:
         # Phones make words by way of a lexicon alone.
         words: Iterable[str] | None = tokenizer.lexicon if lexicon is None else lexicon
         self.lexicon = tuple(words) if words is not None else None
-        self.search = search or list(self.searches())[-1]
-        if self.search not in self.searches():
-            raise AsrlabError(f"search={search!r}: this recogniser has {', '.join(self.searches())}")
+        ways = list(self.searches())
+        self.search = search or ways[-1]
+        if self.search not in ways:
+            raise AsrlabError(f"search={search!r}: this recogniser has {', '.join(ways)}")
 
     @property
     def sample_rate(self) -> int:
@@ -124,18 +125,21 @@ class Recognizer:
     @cached_property
     def decoder(self) -> BeamDecoder:
         """Beam search with this recogniser's language model and lexicon."""
-        spellings = lexicon_tokens(self.tokenizer, self.lexicon) if self.lexicon is not None else None
-        language = {"lm": (self.beam.lm_weight, self.lm)} if self.lm is not None else None
-        return BeamDecoder(self.tokenizer, self.beam, language, spellings, self.frame_seconds)
+        return self._beam_decoder(self.beam, self.lm, self.lexicon)
 
     @cached_property
-    def _ctc_alone(self) -> "Recognizer":
+    def _ctc_alone(self) -> BeamDecoder:
         # The bonus makes up for what each word costs a language model.
-        return self.with_decoder(replace(self.beam, word_bonus=0.0))
+        return self._beam_decoder(replace(self.beam, word_bonus=0.0), None, None)
 
     @cached_property
-    def _ctc_and_words(self) -> "Recognizer":
-        return self.with_decoder(replace(self.beam, word_bonus=0.0), lexicon=self.lexicon)
+    def _ctc_and_words(self) -> BeamDecoder:
+        return self._beam_decoder(replace(self.beam, word_bonus=0.0), None, self.lexicon)
+
+    def _beam_decoder(self, beam: BeamOptions, lm: NGram | None, lexicon: Sequence[str] | None) -> BeamDecoder:
+        spellings = lexicon_tokens(self.tokenizer, lexicon) if lexicon is not None else None
+        language = {"lm": (beam.lm_weight, lm)} if lm is not None else None
+        return BeamDecoder(self.tokenizer, beam, language, spellings, self.frame_seconds)
 
     def with_decoder(
         self, beam: BeamOptions | None = None, lm: NGram | None = None, lexicon: Sequence[str] | None = None
