@@ -134,7 +134,7 @@ def test_learning_curves_are_the_log(tmp_path, cut):
     losses, rates = plot.learning_curves(path)
     drawn = {line.get_label(): [list(part) for part in line.get_data()] for ax in (losses, rates) for line in ax.lines}
     assert drawn == {
-        "loss": [[1, 2, 3], [3, 2, 1]], "loss on dev": [[2, 3], [2.5, 1.5]],
+        "loss": [[1, 2, 3], [3, 2, 1]], "dev loss": [[2, 3], [2.5, 1.5]],
         "words wrong on dev": [[2, 3], [75, 50]], "letters wrong on dev": [[], []],
     }  # fmt: skip
     assert (losses.get_ylabel(), rates.get_ylabel()) == ("loss, nats", "error rate, %")
