@@ -36,11 +36,17 @@ def spec_augment(
     """Hide random stretches of time and bands of features, other ones in each utterance: (B, T, F), (B,) -> (B, T, F).
 
     Widths are uniform from 0 to the widest, places uniform where they fit. `generator` lives on the features' device.
+    Raises AsrlabError if a band may be wider than the features.
     """
+    if options.freq_masks and options.freq_width > features.shape[2]:
+        raise AsrlabError(
+            f"spec_augment.freq_width={options.freq_width}: wider than the {features.shape[2]} features; choose a "
+            "third of them, or freq_masks=0"
+        )
     lengths = lengths.to(features.device)
     widest_time = (lengths * options.time_fraction).long()
     bands = torch.full_like(lengths, features.shape[2])
-    widest_band = bands.clamp(max=options.freq_width)
+    widest_band = torch.full_like(bands, options.freq_width)
     hidden_time = _random_spans(features.shape[1], lengths, widest_time, options.time_masks, generator)
     hidden_band = _random_spans(features.shape[2], bands, widest_band, options.freq_masks, generator)
     inside = length_mask(lengths, features.shape[1])

@@ -60,7 +60,8 @@ def test_every_place_is_as_likely():
 def test_bands_are_at_most_so_wide_and_value_is_what_they_become():
     hidden = augment(batch=500, time_masks=0, freq_masks=1, freq_width=7, value=-3.0).eq(-3.0)
     assert set(hidden.sum(dim=(1, 2)).tolist()) == {200 * width for width in range(8)}
-    assert augment(freq_masks=1, freq_width=500).eq(0).any()  # wider than there are features
+    with pytest.raises(AsrlabError, match=r"freq_width=500: wider than the \d+ features"):
+        augment(freq_masks=1, freq_width=500)
 
 
 def test_nothing_asked_is_nothing_hidden():
