@@ -17,6 +17,7 @@ import asrlab
 from asrlab.core.config import brief
 from asrlab.core.errors import AsrlabError
 from asrlab.core.files import check_place, json_lines, read_json_lines, shown, write_whole
+from asrlab.core.machine import settle_threads
 
 DESCRIPTION = "A readable speech recogniser: fetch a corpus, train on it, decode, score, transcribe."
 
@@ -112,12 +113,15 @@ def make_parser() -> argparse.ArgumentParser:
     sub.add_argument("--cpu", action="store_true", help="leave a GPU alone")
     sub.add_argument("--receipt", type=Path, help="also write the receipt to this file")
     sub.add_argument("--quiet", action="store_true", help="no progress bars")
+    add_threads(sub, "OMP_NUM_THREADS, or what is found to be faster")
 
     sub = command("decode", decode, "decode a split of a corpus with a trained recogniser")
     sub.add_argument("model", type=Path, help="directory that `asrlab train` wrote, or the name of a packaged one")
     sub.add_argument("--corpus", help="corpus by name (default: the one of the recipe), or a manifest or folder")
     sub.add_argument("--split", default="test", help="which part of it (default: test)")
     sub.add_argument("--out", type=Path, help="write what its own search heard here, as JSON lines of id and text")
+    sub.add_argument("--quiet", action="store_true", help="no progress bars")
+    add_threads(sub)
 
     sub = command(
         "score", score, "word and character errors of a JSON lines file; capitals and punctuation do not count"
@@ -131,6 +135,11 @@ def make_parser() -> argparse.ArgumentParser:
     sub.add_argument("files", nargs="+", type=Path, help="WAV, FLAC, MP3 or OGG, of any rate and length")
     sub.add_argument("--model", type=Path, help="directory or name of a recogniser (default: an4, packaged)")
     sub.add_argument("--json", action="store_true", help="one JSON object a file, with word times and confidences")
+    sub.add_argument(
+        "--min-confidence", type=float, default=0.0, metavar="P",
+        help="below this mean confidence of the words (0 to 1) answer that it was not understood",
+    )  # fmt: skip
+    add_threads(sub)
 
     sub = command("grade", grade, "grade a notebook of exercises, or a class; status 0 full points, 3 not all")
     sub.add_argument("notebook", nargs="?", type=Path, help="the notebook to grade")
@@ -152,6 +161,11 @@ def make_parser() -> argparse.ArgumentParser:
 
     command("bench", bench, "measure features, training and decoding on this machine")
     return parser
+
+
+def add_threads(parser: argparse.ArgumentParser, default: str = "OMP_NUM_THREADS, or one a core") -> None:
+    """The option of every command that computes with torch."""
+    parser.add_argument("--threads", type=int, metavar="N", help=f"to compute with (default: {default})")
 
 
 def recipe_help() -> str:
@@ -192,8 +206,10 @@ def train(options: argparse.Namespace) -> None:
     written = options.receipt or directory / "receipt.json"
     if main_process:
         check_place(written)
+    told = settle_threads(options.threads)
     if main_process:
         print(corpus.summary())
+        print(told)
     recognizer = run_training(
         chosen, directory, corpus, not options.restart, not options.quiet, "cpu" if options.cpu else None
     )
@@ -220,6 +236,8 @@ def decode(options: argparse.Namespace) -> None:
     from asrlab.training import recipe
     from asrlab.training.directory import RECIPE
 
+    if options.threads is not None:
+        settle_threads(options.threads)
     folder = options.model if os.path.exists(options.model) else packaged_folder(str(options.model))
     recognizer = Recognizer.load(folder)
     if options.out:
@@ -230,7 +248,7 @@ def decode(options: argparse.Namespace) -> None:
         trained = config.load_json(recipe.Recipe, folder / RECIPE)
     else:
         raise AsrlabError(f"{folder}: does not say which corpus it was trained on; give --corpus")
-    result = evaluate(recognizer, recipe.load_corpus(trained)[options.split], progress=True)
+    result = evaluate(recognizer, recipe.load_corpus(trained)[options.split], progress=not options.quiet)
     print(result.report())
     if options.out:
         write_whole(options.out, json_lines([{"id": i, "text": text} for i, text in result.answers.items()]))
@@ -288,6 +306,10 @@ def transcribe(options: argparse.Namespace) -> None:
 
     from asrlab.recognizer import Recognizer, packaged_folder
 
+    if not 0 <= options.min_confidence <= 1:
+        raise AsrlabError(f"--min-confidence {options.min_confidence:g}: give 0 to 1")
+    if options.threads is not None:
+        settle_threads(options.threads)
     folder = options.model
     if folder is not None and not os.path.exists(folder):
         folder = packaged_folder(str(folder))
@@ -301,10 +323,14 @@ def transcribe(options: argparse.Namespace) -> None:
             print(f"asrlab transcribe: {_told(told)}", file=sys.stderr)
             failed += 1
             continue
+        understood = transcript.confidence >= options.min_confidence
         if options.json:
-            print(json.dumps({"file": shown(path), **asdict(transcript)}, ensure_ascii=False))
+            row = {"id": shown(path.stem), "file": shown(path), **asdict(transcript)}
+            row |= {"confidence": transcript.confidence, "understood": understood}
+            print(json.dumps(row, ensure_ascii=False))
         else:
-            print(f"{shown(path)}\t{transcript.text}" if len(options.files) > 1 else transcript.text)
+            text = transcript.text if understood else f"(not understood: confidence {transcript.confidence:.2f})"
+            print(f"{shown(path)}\t{text}" if len(options.files) > 1 else text)
     if failed:
         raise AsrlabError(f"{failed} of {len(options.files)} files could not be transcribed")
 

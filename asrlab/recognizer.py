@@ -45,6 +45,13 @@ class Transcript:
     words: tuple[Word, ...]  # with times in seconds from the beginning of the recording
     segments: tuple[tuple[float, float], ...]  # the stretches of speech that were found, in seconds
 
+    @property
+    def confidence(self) -> float:
+        """Mean confidence of the words, 0 to 1; 0 where there are none. Low for noise and for speech of another kind
+        than the recogniser has learned, where the words are guesses.
+        """
+        return sum(word.confidence for word in self.words) / len(self.words) if self.words else 0.0
+
 
 @dataclass(frozen=True)
 class Heard:

@@ -142,7 +142,17 @@ def test_from_a_recipe_to_the_text_of_a_file(asrlab, place, tmp_path):
     status, out, _ = asrlab("transcribe", "--model", tmp_path / "run", "--json", wav, place / "test1.wav")
     rows = [json.loads(line) for line in out.splitlines()]
     assert [row["file"] for row in rows] == [str(wav), str(place / "test1.wav")]
-    assert all(set(row) == {"file", "text", "words", "segments"} for row in rows)
+    assert all(set(row) == {"id", "file", "text", "words", "segments", "confidence", "understood"} for row in rows)
+    assert [row["id"] for row in rows] == ["test0", "test1"]  # as a manifest has them, so that it can be scored
+    assert all(row["understood"] for row in rows)
+
+    sure = rows[0]["confidence"]
+    assert sure == pytest.approx(np.mean([word["confidence"] for word in rows[0]["words"]]))
+    ask = ("transcribe", "--model", tmp_path / "run", wav, "--threads", "1", "--min-confidence")
+    assert asrlab(*ask, str(sure - 0.01))[1] == rows[0]["text"] + "\n"
+    assert asrlab(*ask, str(min(1.0, sure + 0.001)))[1] == f"(not understood: confidence {sure:.2f})\n"
+    assert "--min-confidence 1.5: give 0 to 1" in asrlab(*ask, "1.5")[2]
+    assert "0 threads: give 1 to 1024" in asrlab("decode", tmp_path / "run", "--threads", "0", "--quiet")[2]
 
 
 def test_where_a_run_goes_by_itself_and_that_it_goes_on(asrlab, place, tmp_path):
