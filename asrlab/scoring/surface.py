@@ -1,12 +1,12 @@
-"""How many errors a list of hypotheses leaves, for the best choice from it and for every pair of weights.
+"""How many errors a list of hypotheses leaves, for the best choice from it and for every choice of weights.
 
-The weights of a score are chosen on dev data.  `surface` counts the errors for each pair of them from lists that were
+The weights of a score are chosen on dev data.  `surface` counts the errors for each of them from lists that were
 searched once, so that a thousand settings cost no thousand searches.
 """
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,17 +37,16 @@ def oracle(reference: str, hypotheses: Sequence[Hypothesis]) -> Hypothesis:
 
 @dataclass(frozen=True)
 class Surface:
-    """Word errors on a set of utterances for every pair of two weights."""
+    """Word errors on a set of utterances for every choice of some weights."""
 
-    names: tuple[str, str]  # of the two parts that are weighed
-    weights: tuple[tuple[float, ...], tuple[float, ...]]  # (A,) and (B,) that were tried
+    weights: Mapping[str, tuple[float, ...]]  # part -> the A, B, ... weights that were tried for it
     fixed: Mapping[str, float]  # weights of other parts
-    errors: np.ndarray  # (A, B) integers
+    errors: np.ndarray  # (A, B, ...) integers
     words: int  # that were said
 
     @property
     def rates(self) -> np.ndarray:
-        """(A, B) word error rates, fractions."""
+        """(A, B, ...) word error rates, fractions."""
         return self.errors / self.words
 
     @property
@@ -55,55 +54,65 @@ class Surface:
         """All weights where the errors are fewest; of equals those nearest to the middle of them, as the safest."""
         places = np.argwhere(self.errors == self.errors.min())
         middle = places[int(np.abs(places - places.mean(axis=0)).sum(axis=1).argmin())]
-        chosen = {name: w[k] for name, w, k in zip(self.names, self.weights, middle.tolist(), strict=True)}
+        chosen = {name: tried[k] for (name, tried), k in zip(self.weights.items(), middle.tolist(), strict=True)}
         return {**self.fixed, **chosen}
 
     @property
-    def at_edge(self) -> bool:
-        """Whether fewest errors are found at an edge of the grid alone: then widen it. A weight of 0 is no edge."""
-        inside = self.errors
-        for axis, values in enumerate(self.weights):
-            keep = slice(0 if values[0] == 0 else 1, -1)
-            inside = inside[keep] if axis == 0 else inside[:, keep]
-        return bool(inside.min(initial=self.errors.max() + 1) > self.errors.min())
+    def at_edge(self) -> tuple[str, ...]:
+        """The parts for which fewest errors are found at an end of what was tried and nowhere else: try more of them.
+
+        A weight of 0 is no end: it says that a part is better left out.
+        """
+        found = []
+        for axis, (name, tried) in enumerate(self.weights.items()):
+            places = np.argwhere(self.errors == self.errors.min())[:, axis]
+            ends = [k for k in (0, len(tried) - 1) if tried[k] != 0]
+            if len(tried) > 1 and np.isin(places, ends).all():
+                found.append(name)
+        return tuple(found)
+
+    def __add__(self, other: "Surface") -> "Surface":
+        """Of both sets of utterances together. Raises AsrlabError if other weights were tried."""
+        return self._joined(other, 1)
+
+    def __sub__(self, other: "Surface") -> "Surface":
+        """Without the utterances of `other`, as to choose weights for a speaker by all others."""
+        return self._joined(other, -1)
+
+    def _joined(self, other: "Surface", sign: int) -> "Surface":
+        if (self.weights, self.fixed) != (other.weights, other.fixed):
+            raise AsrlabError("surfaces of other weights: count both over the same grid")
+        return replace(self, errors=self.errors + sign * other.errors, words=self.words + sign * other.words)
 
 
 def surface(
     references: Sequence[str],
     nbest: Sequence[Sequence[Hypothesis]],
-    first: tuple[str, Sequence[float]],
-    second: tuple[str, Sequence[float]],
+    weights: Mapping[str, Sequence[float]],
     fixed: Mapping[str, float],
 ) -> Surface:
-    """Count the word errors of what is chosen from lists of hypotheses, for every pair of two weights.
+    """Count the word errors of what is chosen from lists of hypotheses, for every combination of weights.
 
     Args:
         references: what was said, N texts.
         nbest: N lists of hypotheses, none of them empty.
-        first: name of a part and the A weights to try for it; `second` likewise, B of them.
+        weights: part -> the weights to try for it, ascending.
         fixed: weights of other parts, as {"ctc": 1.0}; a part without weight does not count.
 
     Raises:
-        AsrlabError: no utterance, an empty list, or a part that hypotheses do not have.
+        AsrlabError: no utterance, an empty list, no weight, or a part that hypotheses do not have.
     """
     if not references or len(references) != len(nbest) or not all(nbest):
         raise AsrlabError(f"{len(references)} references, {len(nbest)} lists: give each text a list with hypotheses")
-    grid = np.array(list(itertools.product(first[1], second[1])), np.float64)  # (A B, 2)
+    shape = [len(tried) for tried in weights.values()]
+    if not shape or not all(shape):
+        raise AsrlabError(f"weights={dict(weights)}: give at least one weight to try, for at least one part")
+    grid = np.array(list(itertools.product(*weights.values())), np.float64)  # (A B ..., parts)
     total = np.zeros(len(grid), np.int64)
     for reference, hypotheses in zip(references, nbest, strict=True):
         base = np.array([score_of(h, fixed) for h in hypotheses])
-        parts = np.array([[h.parts[name] for name in _known(h, first[0], second[0])] for h in hypotheses])
+        parts = np.array([[score_of(h, {name: 1.0}) for name in weights] for h in hypotheses])
         errors = np.array([word_errors(reference, h.text) for h in hypotheses])
-        scores = base + grid @ np.maximum(parts, IMPOSSIBLE).T
-        total += errors[scores.argmax(axis=1)]
-    shape = (len(first[1]), len(second[1]))
-    tried = (tuple(map(float, first[1])), tuple(map(float, second[1])))
-    words = sum(len(text.split()) for text in references)
-    return Surface((first[0], second[0]), tried, dict(fixed), total.reshape(shape), words)
-
-
-def _known(hypothesis: Hypothesis, *names: str) -> tuple[str, ...]:
-    for name in names:
-        if name not in hypothesis.parts:
-            raise AsrlabError(f"weight of {name!r}: the hypotheses have parts {', '.join(hypothesis.parts)}")
-    return names
+        total += errors[(base + grid @ np.maximum(parts, IMPOSSIBLE).T).argmax(axis=1)]
+    tried = {name: tuple(map(float, values)) for name, values in weights.items()}
+    return Surface(tried, dict(fixed), total.reshape(shape), sum(len(text.split()) for text in references))
