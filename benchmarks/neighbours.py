@@ -1,15 +1,16 @@
-"""What language models do for a recogniser: none, n-grams, less of what it expects itself, a neural one, the best there is.
+"""What language models do for a recogniser: none, n-grams, less of what it expects itself, a neural one, the oracle.
 
-    python -m benchmarks.neighbours an4 | scenetalk [--model DIR] [--corpus NAME] [--texts FILE] [--out FILE]
+    python -m benchmarks.neighbours an4 | scenetalk [--model DIR] [--corpus NAME] [--texts FILE] [--tune dev | others]
 
 The model listens once.  Its lists of hypotheses come from searches with and without language models, and every system
 chooses from the same lists by weights of its own (`asrlab.scoring.surface`), so that all have equal care.
 
-scenetalk  weights are chosen on dev.  `--texts` defaults to commands of the grammar, typed and never spoken: they cover
+scenetalk  Weights are chosen on dev.  `--texts` defaults to commands of the grammar, typed and never spoken: they cover
            the combinations of dev and test, and hold none of their sentences.
-an4        the packaged recogniser has heard every speaker but those of the test.  So the weights for each speaker of the
-           test are chosen on the other nine, and never on what is reported.  `--texts` defaults to spelled surnames of
-           the US census, where $ASRLAB_DATA has them.
+an4        The packaged recogniser has heard every speaker but those of the test.  So the weights for each speaker of
+           the test are chosen on the other nine, and never on what is reported; `--tune dev` is for a model that has
+           not heard the twelve speakers of dev.  `--texts` defaults to spelled surnames of the US census, where
+           $ASRLAB_DATA has them.
 
 Writes benchmarks/results/neighbours-CORPUS.json: error rates with intervals, paired differences, perplexities, the
 weights that were chosen, the surface over two of them, and the hypotheses that any weights of that surface choose.
@@ -71,6 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--model", type=Path, help="directory of a recogniser (default: the packaged one of the case)")
     parser.add_argument("--corpus", help="another corpus or manifest, with splits train, dev and test")
     parser.add_argument("--texts", type=Path, help="text of the domain that nobody spoke, a sentence a line")
+    parser.add_argument("--tune", choices=("dev", "others"), help="default: dev for scenetalk, others for an4")
     parser.add_argument("--out", type=Path, help="default: benchmarks/results/neighbours-CASE.json")
     options = parser.parse_args(arguments)
     state, began = receipt.code_state(), time.perf_counter()
@@ -90,6 +92,7 @@ def main(arguments: list[str] | None = None) -> None:
 def measure(options: argparse.Namespace) -> dict:
     """All that the receipt holds besides what every receipt has."""
     people = options.case == "an4"
+    others = (options.tune or ("others" if people else "dev")) == "others"
     recognizer = Recognizer.load(options.model or packaged_folder("an4" if people else "scenetalk-las"))
     corpus = load_corpus(options.corpus or options.case)
     train = [u.text for u in corpus["train"]]
@@ -100,7 +103,7 @@ def measure(options: argparse.Namespace) -> dict:
     part = NGram.train([t for t in train if t not in heldout] or train, 3, words)
     unpaired = NGram.train(texts, 3, words)
     mixture = interpolate.fit([part, unpaired], [u.text for u in corpus["dev"]])
-    own = train + [u.text for u in corpus["dev"]] if people else train
+    own = train + [u.text for u in corpus["dev"]] if others else train
     models = {"train": NGram.train(own, 3, words), "text": unpaired}
     models["mixed"] = interpolate.mix([models["train"], unpaired], mixture.weights)
     log(f"{len(own)} transcripts, {len(texts)} further texts, shares {mixture.weights}")
@@ -108,11 +111,11 @@ def measure(options: argparse.Namespace) -> dict:
     log("the neural language model is trained")
 
     test = Split(corpus["test"], recognizer.hear([recognizer.read(u) for u in corpus["test"]]), ())
-    dev = test if people else Split(corpus["dev"], recognizer.hear([recognizer.read(u) for u in corpus["dev"]]), ())
+    dev = test if others else Split(corpus["dev"], recognizer.hear([recognizer.read(u) for u in corpus["dev"]]), ())
     log("the recordings are heard")
     scorers = {**{name: by_text(lm) for name, lm in models.items()}, "neural": neural}
     test = replace(test, nbest=lists(recognizer, models, scorers, test.heard))
-    dev = test if people else replace(dev, nbest=lists(recognizer, models, scorers, dev.heard))
+    dev = test if others else replace(dev, nbest=lists(recognizer, models, scorers, dev.heard))
     log("the hypotheses are listed")
     systems = {
         "none": {"words": BONUS},
@@ -128,11 +131,11 @@ def measure(options: argparse.Namespace) -> dict:
         systems["attention_text_less_own"] = {"attention": ATTENTION, "text": LM, "own": LESS[::2], "words": BONUS}
     chosen, hypotheses = {}, {}
     for name, grids in systems.items():
-        hypotheses[name], chosen[name] = choose(dev, test, grids, people)
+        hypotheses[name], chosen[name] = choose(dev, test, grids, others)
         log(f"{name}: {score.wer(references(test), hypotheses[name]):.4f} {chosen[name]['weights']}")
     some = [u for u in corpus["train"]][:: max(1, len(corpus["train"]) // 200)]
     prior = label_prior(recognizer.log_probs([recognizer.read(u) for u in some]))
-    hypotheses["label_prior"], chosen["label_prior"] = choose_prior(recognizer, models, dev, test, prior, people)
+    hypotheses["label_prior"], chosen["label_prior"] = choose_prior(recognizer, models, dev, test, prior, others)
     best = {u.id: oracle(u.text, h).text for u, h in zip(test.utterances, test.nbest, strict=True)}
     hypotheses["oracle"] = best
 
@@ -151,9 +154,9 @@ def measure(options: argparse.Namespace) -> dict:
         },
         "hypotheses": hypotheses,
         "chosen": chosen,
-        "tuned_on": "the other speakers of the test" if people else "dev",
+        "tuned_on": "the other speakers of the test" if others else "dev",
         "surface": {
-            "of": "test" if people else "dev", "weights": plane.weights, "fixed": plane.fixed, "errors": plane.errors,
+            "of": "test" if others else "dev", "weights": plane.weights, "fixed": plane.fixed, "errors": plane.errors,
             "words": plane.words, "edge": plane.at_edge,
             "lists": [kept(u, h, plane) for u, h in zip(dev.utterances, dev.nbest, strict=True)],
         },
@@ -201,10 +204,10 @@ def lists(recognizer: Recognizer, models: Mapping[str, NGram], scorers, heard: S
     return found
 
 
-def choose(dev: Split, test: Split, grids: Mapping[str, Sequence[float]], people: bool) -> tuple[dict, dict]:
-    """The texts that a system chooses on test, with weights from dev or, for people, from the other speakers."""
+def choose(dev: Split, test: Split, grids: Mapping[str, Sequence[float]], others: bool) -> tuple[dict, dict]:
+    """The texts that a system chooses on test, by weights from dev, or from the `others` among its speakers."""
     fixed = {"ctc": 1.0}
-    if not people:
+    if not others:
         found = surface(dev.texts, dev.nbest, grids, fixed)
         texts = [reweighted(h, found.best)[0].text for h in test.nbest]
         ids = [u.id for u in test.utterances]
@@ -223,7 +226,7 @@ def choose(dev: Split, test: Split, grids: Mapping[str, Sequence[float]], people
 
 
 def choose_prior(
-    recognizer: Recognizer, models: Mapping[str, NGram], dev: Split, test: Split, prior: np.ndarray, people: bool
+    recognizer: Recognizer, models: Mapping[str, NGram], dev: Split, test: Split, prior: np.ndarray, others: bool
 ) -> tuple[dict, dict]:
     """`choose` of the mixture's system with the label prior divided out; its weight is chosen with the others."""
     found = []
@@ -236,7 +239,7 @@ def choose_prior(
             splits.append(replace(split, nbest=nbest))
         grids = {"mixed": LM, "words": BONUS}
         errors = surface(splits[0].texts, splits[0].nbest, grids, {"ctc": 1.0}).errors.min()
-        texts, chosen = choose(splits[0], splits[1], grids, people)
+        texts, chosen = choose(splits[0], splits[1], grids, others)
         found.append((int(errors), weight, texts, {**chosen, "prior_weight": weight}))
     _, _, texts, chosen = min(found, key=lambda one: one[:2])
     return texts, chosen

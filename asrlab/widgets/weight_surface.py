@@ -15,8 +15,8 @@ from asrlab.widgets.base import Widget
 class WeightSurface(Widget, module="weight_surface", height=(720, 980)):
     """A map of word errors over two weights, from lists of hypotheses that were searched once.
 
-    Move the weights, or press a place of the map: the texts are chosen anew in the browser, and those that are better or
-    worse than without the first model are shown. The arithmetic is `asrlab.scoring.surface` in JavaScript.
+    Move the weights, or press a place of the map: the texts are chosen anew in the browser, and those that are better
+    or worse than without the first model are shown. The arithmetic is `asrlab.scoring.surface` in JavaScript.
     """
 
     data = traitlets.Dict().tag(sync=True)
