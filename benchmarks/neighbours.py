@@ -41,9 +41,9 @@ from asrlab.scoring import receipt, score
 from asrlab.scoring.surface import Surface, oracle, surface
 
 RESULTS = Path(__file__).parent / "results"
-NBEST = 40  # hypotheses of each search
-BEAM = 60
-BONUS = tuple(np.arange(-1.0, 4.01, 0.5).tolist())
+NBEST = 20  # hypotheses of each search
+BEAM = 40
+BONUS = tuple(np.arange(-3.0, 4.01, 0.5).tolist())
 LM = tuple(np.round(np.arange(0.0, 1.61, 0.1), 2).tolist())
 LESS = tuple(np.round(np.arange(-0.8, 0.01, 0.1), 2).tolist())  # weights of what is taken away
 NEURAL = tuple(np.round(np.arange(0.0, 1.21, 0.2), 2).tolist())
@@ -123,6 +123,7 @@ def measure(options: argparse.Namespace) -> dict:
         "text": {"text": LM, "words": BONUS},
         "mixed": {"mixed": LM, "words": BONUS},
         "text_less_train": {"text": LM, "train": LESS, "words": BONUS},
+        "mixed_less_train": {"mixed": LM, "train": LESS, "words": BONUS},
         "neural": {"mixed": LM, "neural": NEURAL, "words": BONUS},
     }
     if recognizer.model.decoder is not None:

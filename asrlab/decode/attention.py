@@ -9,11 +9,13 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from asrlab.core.compiled import compiled
 from asrlab.core.config import Count, Options, Positive, Share
 from asrlab.core.errors import AsrlabError
+from asrlab.core.streams import length_mask, stack
 from asrlab.decode.forced import align, timed_words
 from asrlab.decode.hypothesis import (
     WORD_MARK,
@@ -236,13 +238,19 @@ class AttentionBeam:
 
 
 @torch.inference_mode()
-def token_log_probs(decoder: Decoder, memory: Tensor, tokens: Sequence[int]) -> float:
-    """Log-probability (nats) by a decoder of token ids and their end, given encoded speech `memory (T, D)`."""
-    targets = torch.tensor([list(tokens)], dtype=torch.long, device=memory.device)
-    length = torch.tensor([len(memory)], device=memory.device)
-    log_probs = decoder(memory[None], length, targets)[0][0].float().log_softmax(dim=-1)
-    spelled = [*tokens, END]
-    return float(log_probs[torch.arange(len(spelled)), spelled].double().sum())
+def token_log_probs(decoder: Decoder, memory: Tensor, texts: Sequence[Sequence[int]]) -> list[float]:
+    """Log-probability (nats) by a decoder of each of N texts, token ids, and their ends, given speech `memory (T, D)`."""
+    if not texts:
+        return []
+    targets = stack([torch.tensor(list(text), dtype=torch.long) for text in texts])
+    values, lengths = targets.values.long().to(memory.device), targets.lengths.to(memory.device)
+    frames = torch.full_like(lengths, len(memory))
+    logits, _ = decoder(memory.expand(len(texts), -1, -1), frames, values)
+    ends = F.pad(values, (0, 1), value=END)  # padded with the end: each text's own is there already
+    nats = logits.float().log_softmax(dim=-1).gather(2, ends[..., None]).squeeze(2).double()
+    real = length_mask(lengths + 1, ends.shape[1])
+    found: list[float] = nats.masked_fill(~real, 0.0).sum(dim=1).tolist()
+    return found
 
 
 def _empty_paths(log_probs: np.ndarray) -> np.ndarray:

@@ -82,10 +82,9 @@ class ZeroContext:
         """(1, D) encoded speech in which there is nothing."""
         return torch.zeros(1, self.memory_dim)
 
-    @torch.inference_mode()
     def __call__(self, hypotheses: Sequence[Hypothesis]) -> list[float]:
         """Log-probability (nats) of each hypothesis' tokens and their end."""
-        return [token_log_probs(self.decoder, self.memory(), h.tokens) for h in hypotheses]
+        return token_log_probs(self.decoder, self.memory(), [h.tokens for h in hypotheses])
 
 
 @dataclass(frozen=True)

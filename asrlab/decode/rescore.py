@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
 from asrlab.core.equations import equation
@@ -42,12 +41,7 @@ def by_attention(decoder: Decoder, memory: Tensor) -> Scorer:
 
     memory  (T, D) encoded speech of the utterance
     """
-
-    @torch.inference_mode()
-    def score(hypotheses: Sequence[Hypothesis]) -> list[float]:
-        return [token_log_probs(decoder, memory, h.tokens) for h in hypotheses]
-
-    return score
+    return lambda hypotheses: token_log_probs(decoder, memory, [h.tokens for h in hypotheses])
 
 
 def with_parts(hypotheses: Sequence[Hypothesis], scorers: Mapping[str, Scorer]) -> list[Hypothesis]:

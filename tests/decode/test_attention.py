@@ -172,12 +172,15 @@ def test_without_ctc_the_decoder_decides_alone():
 def test_the_score_of_a_known_text_is_the_sum_of_its_steps():
     decoder = AttentionDecoder(6, VOCABULARY, DecoderOptions(dim=8, attention_dim=8)).eval()
     memory = torch.randn(7, 6, generator=torch.Generator().manual_seed(1))
-    for text in [(1, 2), (), (3,)]:
+    texts = [(1, 2), (), (3,), (2, 1, 3, 3)]
+    together = token_log_probs(decoder, memory, texts)
+    for text, found in zip(texts, together, strict=True):
         state, total = decoder.start(memory[None], torch.tensor([7])), 0.0
         for before, after in itertools.pairwise([0, *text, 0]):
             step, state = decoder.step(state, torch.tensor([before]))
             total += float(step[0, after].detach())
-        assert token_log_probs(decoder, memory, text) == pytest.approx(total, abs=1e-4)
+        assert found == pytest.approx(total, abs=1e-4)
+    assert token_log_probs(decoder, memory, []) == []
 
 
 @pytest.mark.parametrize("joint", [False, True])

@@ -86,6 +86,7 @@ def test_a_chain_is_learned_down_to_its_entropy(kind):
     assert cross < entropy + 0.04
 
 
+@pytest.mark.equation("perplexity")
 def test_perplexity_counts_words_and_ends_as_the_n_gram_does():
     texts = ["a b", "a", "b a b"]
     lm = NeuralLM.train(texts, tiny("lstm", "char"))
