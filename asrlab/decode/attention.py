@@ -239,7 +239,7 @@ class AttentionBeam:
 
 @torch.inference_mode()
 def token_log_probs(decoder: Decoder, memory: Tensor, texts: Sequence[Sequence[int]]) -> list[float]:
-    """Log-probability (nats) by a decoder of each of N texts, token ids, and their ends, given speech `memory (T, D)`."""
+    """Log-probability (nats) by a decoder of each of N texts (token ids) with its end, given speech `memory (T, D)`."""
     if not texts:
         return []
     targets = stack([torch.tensor(list(text), dtype=torch.long) for text in texts])
