@@ -127,9 +127,9 @@ def measure(options: argparse.Namespace) -> dict:
         "neural": {"mixed": LM, "neural": NEURAL, "words": BONUS},
     }
     if recognizer.model.decoder is not None:
-        systems["attention"] = {"attention": ATTENTION, "words": BONUS}
-        systems["attention_text"] = {"attention": ATTENTION, "text": LM, "words": BONUS}
-        systems["attention_text_less_own"] = {"attention": ATTENTION, "text": LM, "own": LESS[::2], "words": BONUS}
+        systems["rescored"] = {"attention": ATTENTION, "words": BONUS}
+        systems["rescored_text"] = {"attention": ATTENTION, "text": LM, "words": BONUS}
+        systems["rescored_text_less_own"] = {"attention": ATTENTION, "text": LM, "own": LESS[::2], "words": BONUS}
     chosen, hypotheses = {}, {}
     for name, grids in systems.items():
         hypotheses[name], chosen[name] = choose(dev, test, grids, others)
