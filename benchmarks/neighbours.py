@@ -33,9 +33,10 @@ from asrlab.corpora import Utterance
 from asrlab.corpora.scenetalk import grammar
 from asrlab.decode import Hypothesis
 from asrlab.decode.internal import ZeroContext, divided_by_prior, label_prior
-from asrlab.decode.rescore import by_attention, by_text, merged, reweighted, with_parts
+from asrlab.decode.rescore import Scorer, by_attention, by_text, merged, reweighted, with_parts
 from asrlab.language import NGram, interpolate
 from asrlab.language.neural import NeuralLM, NeuralOptions
+from asrlab.models.decoder import AttentionDecoder
 from asrlab.recognizer import Heard, Recognizer, packaged_folder
 from asrlab.scoring import receipt, score
 from asrlab.scoring.surface import Surface, oracle, surface
@@ -113,9 +114,10 @@ def measure(options: argparse.Namespace) -> dict:
     test = Split(corpus["test"], recognizer.hear([recognizer.read(u) for u in corpus["test"]]), ())
     dev = test if others else Split(corpus["dev"], recognizer.hear([recognizer.read(u) for u in corpus["dev"]]), ())
     log("the recordings are heard")
+    inside = recognizer.model.decoder
     scorers = {**{name: by_text(lm) for name, lm in models.items()}, "neural": neural}
-    test = replace(test, nbest=lists(recognizer, models, scorers, test.heard))
-    dev = test if others else replace(dev, nbest=lists(recognizer, models, scorers, dev.heard))
+    test = replace(test, nbest=lists(recognizer, models, scorers, test.heard, inside))
+    dev = test if others else replace(dev, nbest=lists(recognizer, models, scorers, dev.heard, inside))
     log("the hypotheses are listed")
     systems = {
         "none": {"words": BONUS},
@@ -126,7 +128,7 @@ def measure(options: argparse.Namespace) -> dict:
         "mixed_less_train": {"mixed": LM, "train": LESS, "words": BONUS},
         "neural": {"mixed": LM, "neural": NEURAL, "words": BONUS},
     }
-    if recognizer.model.decoder is not None:
+    if inside is not None:
         systems["rescored"] = {"attention": ATTENTION, "words": BONUS}
         systems["rescored_text"] = {"attention": ATTENTION, "text": LM, "words": BONUS}
         systems["rescored_text_less_own"] = {"attention": ATTENTION, "text": LM, "own": LESS[::2], "words": BONUS}
@@ -188,13 +190,18 @@ def spelled_names() -> list[str]:
     return [" ".join(line.split()[0].lower()) for line in path.read_text(encoding="ascii").splitlines()[:NAMES]]
 
 
-def lists(recognizer: Recognizer, models: Mapping[str, NGram], scorers, heard: Sequence[Heard]) -> list:
+def lists(
+    recognizer: Recognizer,
+    models: Mapping[str, NGram],
+    scorers: Mapping[str, Scorer],
+    heard: Sequence[Heard],
+    inside: AttentionDecoder | None = None,
+) -> list[list[Hypothesis]]:
     """For each recording the hypotheses of searches with every language model and without, with all parts."""
     wide = replace(recognizer.beam, beam=BEAM, nbest=NBEST, times=False)
     ways = [(replace(wide, word_bonus=bonus), None) for bonus in (0.0, 1.0)]
     ways += [(replace(wide, lm_weight=w, word_bonus=1.0), lm) for lm in models.values() for w in (0.4, 1.0)]
     searches = [recognizer.with_decoder(beam, lm, recognizer.lexicon).decoder for beam, lm in ways]
-    inside = recognizer.model.decoder
     own = {} if inside is None else {"own": ZeroContext(inside, heard[0].frames.shape[1])}
     found = []
     for one in heard:
