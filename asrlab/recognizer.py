@@ -17,6 +17,7 @@ from asrlab.core.weights import checked
 from asrlab.corpora import Utterance
 from asrlab.decode import BeamDecoder, BeamOptions, Hypothesis, Word, greedy
 from asrlab.decode.attention import AttentionBeam, AttentionOptions
+from asrlab.decode.rescore import Scorer, rescore
 from asrlab.language import NGram
 from asrlab.models import Model, ModelOptions
 from asrlab.signals import audio
@@ -199,6 +200,16 @@ class Recognizer:
     def decode(self, log_probs: np.ndarray) -> list[Hypothesis]:
         """Beam search with this recogniser's language model and lexicon; the best first."""
         return self.decoder.decode(log_probs)
+
+    def rescored(self, heard: Heard, scorers: Mapping[str, tuple[float, Scorer]], nbest: int = 20) -> list[Hypothesis]:
+        """The `nbest` hypotheses of beam search, to whose scores further weighted ones are added; the best first.
+
+        scorers  name -> (weight, scorer), such as a `NeuralLM`
+
+        Raises AsrlabError if the model has no CTC head, or as `asrlab.decode.rescore.rescore`.
+        """
+        wide = self._beam_decoder(replace(self.beam, nbest=nbest), self.lm, self.lexicon)
+        return rescore(wide.decode(heard.ctc), scorers)
 
     def attend(self, heard: Heard, options: AttentionOptions | None = None, joint: bool = True) -> list[Hypothesis]:
         """Beam search over the attention head, with `joint` together with CTC where the model has it; the best first.
