@@ -119,6 +119,10 @@ def make_parser() -> argparse.ArgumentParser:
     sub.add_argument("model", type=Path, help="directory that `asrlab train` wrote, or the name of a packaged one")
     sub.add_argument("--corpus", help="corpus by name (default: the one of the recipe), or a manifest or folder")
     sub.add_argument("--split", default="test", help="which part of it (default: test)")
+    sub.add_argument("--rescore", type=Path, metavar="LM", help="answer with the best of its list by a neural language "
+                     "model too: directory that NeuralLM.save wrote")  # fmt: skip
+    sub.add_argument("--rescore-weight", type=float, default=0.5, help="factor on that model's score (default: 0.5)")
+    sub.add_argument("--nbest", type=int, default=20, help="with --rescore: hypotheses on the list (default: 20)")
     sub.add_argument("--out", type=Path, help="write what its own search heard here, as JSON lines of id and text")
     sub.add_argument("--quiet", action="store_true", help="no progress bars")
     add_threads(sub)
@@ -248,7 +252,13 @@ def decode(options: argparse.Namespace) -> None:
         trained = config.load_json(recipe.Recipe, folder / RECIPE)
     else:
         raise AsrlabError(f"{folder}: does not say which corpus it was trained on; give --corpus")
-    result = evaluate(recognizer, recipe.load_corpus(trained)[options.split], progress=not options.quiet)
+    further = {}
+    if options.rescore:
+        from asrlab.language.neural import NeuralLM
+
+        scorers = {"neural": (options.rescore_weight, NeuralLM.load(options.rescore))}
+        further["rescored"] = lambda heard: recognizer.rescored(heard, scorers, options.nbest)[0]
+    result = evaluate(recognizer, recipe.load_corpus(trained)[options.split], not options.quiet, further)
     print(result.report())
     if options.out:
         write_whole(options.out, json_lines([{"id": i, "text": text} for i, text in result.answers.items()]))

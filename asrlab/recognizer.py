@@ -7,16 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import save
 
 from asrlab.core import config, sealed
 from asrlab.core.errors import AsrlabError
 from asrlab.core.files import write_whole
 from asrlab.core.streams import stack
+from asrlab.core.weights import checked
 from asrlab.corpora import Utterance
 from asrlab.decode import BeamDecoder, BeamOptions, Hypothesis, Word, greedy
 from asrlab.decode.attention import AttentionBeam, AttentionOptions
+from asrlab.decode.rescore import Scorer, rescore
 from asrlab.language import NGram
 from asrlab.models import Model, ModelOptions
 from asrlab.signals import audio
@@ -214,6 +215,16 @@ class Recognizer:
         """Beam search with this recogniser's language model and lexicon; the best first."""
         return self.decoder.decode(log_probs)
 
+    def rescored(self, heard: Heard, scorers: Mapping[str, tuple[float, Scorer]], nbest: int = 20) -> list[Hypothesis]:
+        """The `nbest` hypotheses of beam search, to whose scores further weighted ones are added; the best first.
+
+        scorers  name -> (weight, scorer), such as a `NeuralLM`
+
+        Raises AsrlabError if the model has no CTC head, or as `asrlab.decode.rescore.rescore`.
+        """
+        wide = self._beam_decoder(replace(self.beam, nbest=nbest), self.lm, self.lexicon)
+        return rescore(wide.decode(heard.ctc), scorers)
+
     def attend(self, heard: Heard, options: AttentionOptions | None = None, joint: bool = True) -> list[Hypothesis]:
         """Beam search over the attention head, with `joint` together with CTC where the model has it; the best first.
 
@@ -402,24 +413,9 @@ def _weights(
     path: Path, data: bytes, shapes: front_ends.FrontEnds, vocabulary: int, options: ModelOptions
 ) -> dict[str, torch.Tensor]:
     """The weights in a file, as float32, once they are known to be those of a model with these options."""
-    try:
-        weights = load(data)
-    except SafetensorError as error:
-        raise AsrlabError(f"{path}: missing or damaged ({error}); copy it or train again") from error
     with torch.device("meta"):  # all shapes, and no memory
         expected = Model(shapes, vocabulary, options).state_dict()
-    other = f"{path}: weights of another model than {CONFIG} describes"
-    for name in {**expected, **weights}:
-        if name not in weights or name not in expected:
-            raise AsrlabError(f"{other} ({name} is in one of them alone); keep the two together")
-        one, wanted = weights[name], expected[name]
-        if one.shape != wanted.shape:
-            raise AsrlabError(f"{other} ({name}: {list(one.shape)}, not {list(wanted.shape)}); keep the two together")
-        if one.dtype not in ((torch.float32, torch.float16) if wanted.is_floating_point() else (wanted.dtype,)):
-            raise AsrlabError(f"{other} ({name}: {one.dtype}, not {wanted.dtype}); keep the two together")
-        if not torch.isfinite(one).all():
-            raise AsrlabError(f"{path}: {name} holds values that are not finite; copy it or train again")
-    return {name: one.to(expected[name].dtype) for name, one in weights.items()}
+    return checked(path, data, expected, CONFIG)
 
 
 def _tensor(values: np.ndarray | None) -> torch.Tensor:

@@ -11,7 +11,7 @@ import pytest
 import toy
 import yaml
 
-from asrlab import cli
+from asrlab import cli, corpora
 from asrlab.core import config
 from asrlab.corpora.manifest import save_manifest
 from asrlab.recognizer import Recognizer
@@ -256,6 +256,27 @@ def test_mistakes_in_a_manifest_are_told_by_line(asrlab, place, tmp_path):
     assert status == 1
     for line, what in ((2, "gone.wav"), (3, "test0"), (4, "text"), (5, "JSON")):
         assert re.search(rf"train.jsonl:{line}: .*{what}", err), err
+
+
+def test_decode_answers_with_what_a_neural_model_chooses(asrlab, place, tmp_path, toy_run):
+    """With all the weight on the language model the answer is the text of the list that it finds likeliest."""
+    from asrlab.language.neural import NeuralLM, NeuralOptions
+
+    said = [u.text for u in toy_run.corpus["train"]]
+    lm = NeuralLM.train(said, NeuralOptions(dim=8, epochs=2))
+    lm.save(tmp_path / "lm")
+    out = tmp_path / "heard.jsonl"
+    status, told, _ = asrlab("decode", toy_run.directory, "--corpus", place / "corpus", "--rescore", tmp_path / "lm",
+                             "--rescore-weight", 1e6, "--nbest", 3, "--out", out)  # fmt: skip
+    assert status == 0
+    assert re.search(r"^rescored .*\(its own search\)$", told, re.MULTILINE)
+    recognizer, utterances = toy_run.recognizer, corpora.load("manifest", place / "corpus")["test"]
+    for u, heard in zip(utterances, recognizer.hear([recognizer.read(u) for u in utterances]), strict=True):
+        listed = [h.text for h in recognizer.rescored(heard, {}, nbest=3)]
+        assert 1 <= len(listed) <= 3
+        assert lines(out)[u.id] == max(listed, key=lm.logprob)
+    status, _, err = asrlab("decode", toy_run.directory, "--corpus", place / "corpus", "--rescore", tmp_path)
+    assert status == 1 and "no neural language model here" in err
 
 
 def test_mistakes_in_decode(asrlab, place, tmp_path, toy_run):
