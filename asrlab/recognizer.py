@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import save
 
 from asrlab.core import config, sealed
 from asrlab.core.errors import AsrlabError
 from asrlab.core.files import write_whole
 from asrlab.core.streams import stack
+from asrlab.core.weights import checked
 from asrlab.corpora import Utterance
 from asrlab.decode import BeamDecoder, BeamOptions, Hypothesis, Word, greedy
 from asrlab.decode.attention import AttentionBeam, AttentionOptions
@@ -428,24 +428,9 @@ def _weights(
     path: Path, data: bytes, shapes: front_ends.FrontEnds, vocabulary: int, options: ModelOptions
 ) -> dict[str, torch.Tensor]:
     """The weights in a file, as float32, once they are known to be those of a model with these options."""
-    try:
-        weights = load(data)
-    except SafetensorError as error:
-        raise AsrlabError(f"{path}: missing or damaged ({error}); copy it or train again") from error
     with torch.device("meta"):  # all shapes, and no memory
         expected = Model(shapes, vocabulary, options).state_dict()
-    other = f"{path}: weights of another model than {CONFIG} describes"
-    for name in {**expected, **weights}:
-        if name not in weights or name not in expected:
-            raise AsrlabError(f"{other} ({name} is in one of them alone); keep the two together")
-        one, wanted = weights[name], expected[name]
-        if one.shape != wanted.shape:
-            raise AsrlabError(f"{other} ({name}: {list(one.shape)}, not {list(wanted.shape)}); keep the two together")
-        if one.dtype not in ((torch.float32, torch.float16) if wanted.is_floating_point() else (wanted.dtype,)):
-            raise AsrlabError(f"{other} ({name}: {one.dtype}, not {wanted.dtype}); keep the two together")
-        if not torch.isfinite(one).all():
-            raise AsrlabError(f"{path}: {name} holds values that are not finite; copy it or train again")
-    return {name: one.to(expected[name].dtype) for name, one in weights.items()}
+    return checked(path, data, expected, CONFIG)
 
 
 def _tensor(values: np.ndarray | None) -> torch.Tensor:

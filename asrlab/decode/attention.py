@@ -236,28 +236,13 @@ class AttentionBeam:
 
 
 @torch.inference_mode()
-def rescore(
-    hypotheses: Sequence[Hypothesis], decoder: Decoder, memory: Tensor, weight: float = 0.5
-) -> list[Hypothesis]:
-    """The hypotheses of another search, with `weight` times the decoder's log-probability added; the best first.
-
-    Two passes: CTC proposes, attention, which sees whole texts, decides (Watanabe et al. 2017, section II-C).
-
-    Args:
-        hypotheses: from `BeamDecoder.decode` with nbest > 1, of the same tokens as the decoder.
-        memory: (T, D) encoded speech.
-        weight: factor on the decoder's score, 0 or more.
-    """
-    found = []
+def token_log_probs(decoder: Decoder, memory: Tensor, tokens: Sequence[int]) -> float:
+    """Log-probability (nats) by a decoder of token ids and their end, given encoded speech `memory (T, D)`."""
+    targets = torch.tensor([list(tokens)], dtype=torch.long, device=memory.device)
     length = torch.tensor([len(memory)], device=memory.device)
-    for hypothesis in hypotheses:
-        targets = torch.tensor([hypothesis.tokens], dtype=torch.long, device=memory.device)
-        log_probs = decoder(memory[None], length, targets)[0][0].float().log_softmax(dim=-1)
-        spelled = [*hypothesis.tokens, END]
-        attention = float(log_probs[torch.arange(len(spelled)), spelled].double().sum())
-        parts = {**hypothesis.parts, "attention": attention}
-        found.append(replace(hypothesis, score=hypothesis.score + weight * attention, parts=parts))
-    return sorted(found, key=lambda h: h.score, reverse=True)
+    log_probs = decoder(memory[None], length, targets)[0][0].float().log_softmax(dim=-1)
+    spelled = [*tokens, END]
+    return float(log_probs[torch.arange(len(spelled)), spelled].double().sum())
 
 
 def _empty_paths(log_probs: np.ndarray) -> np.ndarray:
