@@ -11,13 +11,16 @@ import textwrap
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asrlab
 from asrlab.core.config import brief
 from asrlab.core.errors import AsrlabError
 from asrlab.core.files import check_place, json_lines, read_json_lines, shown, write_whole
 from asrlab.core.machine import settle_threads
+
+if TYPE_CHECKING:
+    from asrlab.recognizer import Recognizer
 
 DESCRIPTION = "A readable speech recogniser: fetch a corpus, train on it, decode, score, transcribe."
 
@@ -99,7 +102,7 @@ def make_parser() -> argparse.ArgumentParser:
         return sub
 
     sub = command("prepare", prepare, "fetch a corpus, or make the synthetic one")
-    sub.add_argument("corpus", help="scenetalk, an4, fsdd, librispeech, speech_commands or yesno")
+    sub.add_argument("corpus", help="scenetalk, an4, fsdd, librispeech, speech_commands, yesno or census_names")
     sub.add_argument("--root", type=Path, help="folder to put it in (default: $ASRLAB_DATA or the cache)")
 
     sub = command("train", train, "train a recogniser and measure it on the test split")
@@ -126,6 +129,7 @@ def make_parser() -> argparse.ArgumentParser:
     sub.add_argument("--out", type=Path, help="write what its own search heard here, as JSON lines of id and text")
     sub.add_argument("--quiet", action="store_true", help="no progress bars")
     add_threads(sub)
+    add_hotwords(sub)
 
     sub = command(
         "score", score, "word and character errors of a JSON lines file; capitals and punctuation do not count"
@@ -144,6 +148,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="below this mean confidence of the words (0 to 1) answer that it was not understood",
     )  # fmt: skip
     add_threads(sub)
+    add_hotwords(sub)
 
     sub = command("grade", grade, "grade a notebook of exercises, or a class; status 0 full points, 3 not all")
     sub.add_argument("notebook", nargs="?", type=Path, help="the notebook to grade")
@@ -170,6 +175,34 @@ def make_parser() -> argparse.ArgumentParser:
 def add_threads(parser: argparse.ArgumentParser, default: str = "OMP_NUM_THREADS, or one a core") -> None:
     """The option of every command that computes with torch."""
     parser.add_argument("--threads", type=int, metavar="N", help=f"to compute with (default: {default})")
+
+
+def add_hotwords(sub: argparse.ArgumentParser) -> None:
+    """The options of commands that can be told what to expect."""
+    sub.add_argument(
+        "--hotwords", type=Path, metavar="FILE",
+        help="phrases to expect, one a line: PHRASE, OTHER SPELLING [PHONES] : WEIGHT; all but PHRASE may be left out",
+    )  # fmt: skip
+    sub.add_argument(
+        "--hotword-weight", type=float, metavar="NATS", help="what a phrase earns that has no weight of its own (4)"
+    )
+
+
+def expecting(recognizer: "Recognizer", options: argparse.Namespace) -> "Recognizer":
+    """The recogniser with the hotwords that the command line names, or as it was."""
+    from asrlab.language import read_hotwords
+    from asrlab.recognizer import HOTWORD_NATS
+
+    weight = options.hotword_weight
+    if options.hotwords is None:
+        if weight is not None:
+            raise AsrlabError(f"--hotword-weight {weight:g} without phrases to weigh; add --hotwords FILE")
+        return recognizer
+    hotwords = read_hotwords(options.hotwords)
+    try:
+        return recognizer.with_hotwords(hotwords, HOTWORD_NATS if weight is None else weight)
+    except AsrlabError as error:
+        raise AsrlabError(f"{options.hotwords}: {error}") from error
 
 
 def recipe_help() -> str:
@@ -243,7 +276,7 @@ def decode(options: argparse.Namespace) -> None:
     if options.threads is not None:
         settle_threads(options.threads)
     folder = options.model if os.path.exists(options.model) else packaged_folder(str(options.model))
-    recognizer = Recognizer.load(folder)
+    recognizer = expecting(Recognizer.load(folder), options)
     if options.out:
         check_place(options.out)
     if options.corpus is not None:
@@ -323,7 +356,7 @@ def transcribe(options: argparse.Namespace) -> None:
     folder = options.model
     if folder is not None and not os.path.exists(folder):
         folder = packaged_folder(str(folder))
-    recognizer = Recognizer.load(folder)
+    recognizer = expecting(Recognizer.load(folder), options)
     failed = 0
     for path in options.files:
         try:

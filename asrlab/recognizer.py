@@ -1,5 +1,7 @@
 """The recogniser as one thing: front ends, model, tokenizer, search. Load it, give it a file, read the text."""
 
+import copy
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,7 +20,7 @@ from asrlab.corpora import Utterance
 from asrlab.decode import BeamDecoder, BeamOptions, Hypothesis, Word, greedy
 from asrlab.decode.attention import AttentionBeam, AttentionOptions
 from asrlab.decode.rescore import Scorer, rescore
-from asrlab.language import NGram
+from asrlab.language import Hotword, Language, NGram, context_graph, phrase_weights, way_in
 from asrlab.models import Model, ModelOptions
 from asrlab.signals import audio
 from asrlab.signals import inputs as front_ends
@@ -35,6 +37,7 @@ BATCH_SECONDS = 60.0  # padded sound that goes through the model at once
 NO_CTC = "this model has an attention head alone (model.ctc=false): decode it with attend()"
 NOT_STEADY = SegmentOptions(margin_db=2.0)  # speech 5 dB below white noise still is; white noise alone never is
 TOO_SHORT_TO_TELL = 1.0  # seconds; here steady noise and speech look alike
+HOTWORDS, HOTWORD_NATS = "hotwords", 4.0  # the search that expects phrases, and what each earns if nothing else is said
 SILENCE = 1e-4  # a recording that never exceeds this amplitude (-80 dB) holds no speech
 
 
@@ -107,6 +110,7 @@ class Recognizer:
         # Phones make words by way of a lexicon alone.
         words: Iterable[str] | None = tokenizer.lexicon if lexicon is None else lexicon
         self.lexicon = tuple(words) if words is not None else None
+        self._expecting: BeamDecoder | None = None  # with the hotwords of `with_hotwords`
         ways = list(self.searches())
         self.search = search or ways[-1]
         if self.search not in ways:
@@ -146,10 +150,43 @@ class Recognizer:
     def _ctc_and_words(self) -> BeamDecoder:
         return self._beam_decoder(replace(self.beam, word_bonus=0.0), None, self.lexicon)
 
-    def _beam_decoder(self, beam: BeamOptions, lm: NGram | None, lexicon: Sequence[str] | None) -> BeamDecoder:
+    def _beam_decoder(
+        self,
+        beam: BeamOptions,
+        lm: NGram | None,
+        lexicon: Sequence[str] | None,
+        hotwords: Sequence[Hotword] = (),
+        weight: float = 0.0,
+    ) -> BeamDecoder:
+        language: dict[str, tuple[float, Language]] = {"lm": (beam.lm_weight, lm)} if lm is not None else {}
         spellings = lexicon_tokens(self.tokenizer, lexicon) if lexicon is not None else None
-        language = {"lm": (beam.lm_weight, lm)} if lm is not None else None
+        if hotwords:
+            language[HOTWORDS] = (1.0, context_graph(phrase_weights(hotwords, weight)))
+            added = way_in(hotwords, self.tokenizer, lexicon)
+            spellings = {**spellings, **added} if spellings is not None else None
         return BeamDecoder(self.tokenizer, beam, language, spellings, self.frame_seconds)
+
+    def with_hotwords(self, hotwords: Sequence[Hotword], weight: float = HOTWORD_NATS) -> "Recognizer":
+        """The same recogniser, whose own search is now the one named "hotwords", which expects these phrases.
+
+        It is the beam search over CTC with all the text that there is, the language model, the lexicon and the phrases;
+        words of theirs that the lexicon lacks are added to it (`asrlab.language.way_in`).  The other searches stay.
+
+        hotwords  the phrases, as `asrlab.language.read_hotwords` reads them; none is a list too
+        weight    nats for an occurrence of a phrase without a weight of its own
+
+        Raises AsrlabError without a CTC head, for a phrase that is there twice or has a letter or a word that this
+        recogniser cannot answer with, and for a weight that is no finite number.
+        """
+        if self.model.ctc is None:
+            raise AsrlabError(NO_CTC)
+        if not math.isfinite(weight):
+            raise AsrlabError(f"hotword weight {weight}; pass a finite number of nats, such as {HOTWORD_NATS:g}")
+        beam = self.beam if self.lm is not None else replace(self.beam, word_bonus=0.0)
+        found = copy.copy(self)
+        found._expecting = self._beam_decoder(beam, self.lm, self.lexicon, hotwords, weight)
+        found.search = HOTWORDS
+        return found
 
     def with_decoder(
         self, beam: BeamOptions | None = None, lm: NGram | None = None, lexicon: Sequence[str] | None = None
@@ -239,8 +276,9 @@ class Recognizer:
         """The ways in which this recogniser can be decoded, from the simplest to all that it has.
 
         `greedy` is CTC's best path, `beam` a search over CTC alone, `lexicon` over the words of the lexicon, `lm` and
-        `lexicon_lm` with the language model. Where only a lexicon makes words of tokens the simplest is `lexicon`.
-        `attention` is the attention head alone, `joint` both heads together.
+        `lexicon_lm` with the language model, `hotwords` with all that and the phrases of `with_hotwords`. Where only a
+        lexicon makes words of tokens the simplest is `lexicon`. `attention` is the attention head alone, `joint` both
+        heads together.
         """
         found: dict[str, Way] = {}
         if self.model.ctc is not None:
@@ -252,6 +290,8 @@ class Recognizer:
             if self.lm is not None:
                 name = "lexicon_lm" if self.lexicon is not None else "lm"
                 found[name] = lambda heard: self.decode(heard.ctc)[0]
+            if (expecting := self._expecting) is not None:
+                found[HOTWORDS] = lambda heard: expecting.decode(heard.ctc)[0]
         if self.model.decoder is not None:
             found["attention"] = lambda heard: self.attend(heard, joint=False)[0]
             if self.model.ctc is not None:
@@ -322,8 +362,11 @@ class Recognizer:
         """Write recognizer.json, model.safetensors and, where there is one, the language model.
 
         `half` stores the weights in 16 bits: half the size, and differences in the fourth digit.
-        Raises AsrlabError if the directory cannot be written.
+        Raises AsrlabError if the directory cannot be written, and for a recogniser with hotwords, which are no part of
+        what is saved.
         """
+        if self._expecting is not None:
+            raise AsrlabError(f"{directory}: hotwords are not saved; save the recogniser without, and keep their list")
         directory = Path(directory)
         description = {
             "format": FORMAT,

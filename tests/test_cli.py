@@ -348,6 +348,31 @@ def test_files_that_cannot_be_transcribed_do_not_stop_the_others(asrlab, place, 
         assert told in err
 
 
+def test_hotwords_from_a_file(asrlab, place, tmp_path, toy_run):
+    (tmp_path / "hot.txt").write_text("ab : 2\nbeade\n")
+    model, good = ("--model", toy_run.directory), place / "test0.wav"
+    status, out, err = asrlab("transcribe", *model, "--hotwords", tmp_path / "hot.txt", "--hotword-weight", "90", good)
+    assert (status, err) == (0, "")
+    assert "beade" in out.split()  # at this price it is heard everywhere
+    status, out, _ = asrlab(
+        "decode", toy_run.directory, "--corpus", place / "corpus", "--hotwords", tmp_path / "hot.txt"
+    )
+    assert status == 0
+    assert re.search(r"hotwords +WER .*its own search", out)
+    for words, message in (
+        (("--hotword-weight", "3"), "--hotword-weight 3 without phrases to weigh; add --hotwords FILE"),
+        (("--hotwords", "gone.txt"), "gone.txt: no such file"),
+        (("--hotwords", tmp_path / "hot.txt", "--hotword-weight", "nan"), "hot.txt: hotword weight nan"),
+    ):
+        status, _, err = asrlab("transcribe", *model, *words, good)
+        assert status == 1
+        assert message in err
+    (tmp_path / "hot.txt").write_text("ab\nxyz\n")
+    status, _, err = asrlab("transcribe", *model, "--hotwords", tmp_path / "hot.txt", good)
+    assert status == 1
+    assert "hot.txt: hotword 'xyz': the recogniser has no letter 'x'" in err
+
+
 # --- interruptions ----------------------------------------------------------------------------------------------------
 
 

@@ -25,6 +25,7 @@ DECODING = {
     "beam_lm": "beam search, language model",
     "lexicon": "beam search, lexicon",
     "lexicon_lm": "beam search, lexicon, language model",
+    "hotwords": "beam search, hotwords",
     "attention": "attention alone, beam search",
     "joint": "attention and CTC together, beam search",
     "words": "its own search, words of its dictionary",
