@@ -32,6 +32,8 @@ FIELDS = ("inputs", "model", "tokenizer", "beam", "attention", "search", "lexico
 SEARCHES = ("greedy", "beam", "lexicon", "lm", "lexicon_lm", "attention", "joint")  # from the simplest on
 BATCH_SECONDS = 60.0  # padded sound that goes through the model at once
 NO_CTC = "this model has an attention head alone (model.ctc=false): decode it with attend()"
+NOT_STEADY = SegmentOptions(margin_db=2.0)  # speech 5 dB below white noise still is; white noise alone never is
+TOO_SHORT_TO_TELL = 1.0  # seconds; here steady noise and speech look alike
 SILENCE = 1e-4  # a recording that never exceeds this amplitude (-80 dB) holds no speech
 
 
@@ -165,8 +167,8 @@ class Recognizer:
         self.model.eval()
         given = [{"sound": r} if isinstance(r, np.ndarray) else r for r in recordings]
         rates, found = self.front_ends.rates, {}
-        for values in given:
-            self._check_modalities(values, rates)
+        for i, values in enumerate(given):
+            self._check_recording(i, values, rates)
         seconds = [max(len(x) / rates[name] for name, x in values.items()) for values in given]
         for indices in _batches(seconds):
             inputs = {name: stack([_tensor(given[i].get(name)) for i in indices]).to(self.device) for name in rates}
@@ -176,12 +178,17 @@ class Recognizer:
                 found[i] = Heard(output.frames[row, :length], log_probs)
         return [found[i] for i in range(len(given))]
 
-    @staticmethod
-    def _check_modalities(values: Mapping[str, np.ndarray], rates: Mapping[str, float]) -> None:
+    def _check_recording(self, i: int, values: Mapping[str, np.ndarray], rates: Mapping[str, float]) -> None:
         strange = [name for name in values if name not in rates]
         if strange or not any(len(x) for x in values.values()):
             what = strange[0] if strange else "nothing"
-            raise AsrlabError(f"a recording with {what}: this recogniser reads {', '.join(rates)}; give it those")
+            raise AsrlabError(f"recording {i} with {what}: this recogniser reads {', '.join(rates)}; give it those")
+        samples = len(values.get("sound", ()))
+        if samples and samples < self._sound.window:
+            raise AsrlabError(
+                f"recording {i}: {samples} samples at {self.sample_rate} Hz, shorter than one analysis window "
+                f"({self._sound.window}); pad it with zeros or leave it out"
+            )
 
     def log_probs(self, recordings: Sequence[Input]) -> list[np.ndarray]:
         """Log-probabilities `(T, V)` in nats of the CTC head for each recording, given as to `hear`.
@@ -242,7 +249,8 @@ class Recognizer:
     ) -> Transcript:
         """Text and word times of a file, or of samples `(N,)` at `sample_rate` Hz, of any length.
 
-        A long recording is cut where nobody speaks into stretches of at most `max_seconds`.
+        A long recording is cut where nobody speaks into stretches of at most `max_seconds`. Steady noise, a tone or a
+        constant has no text.
         Raises AsrlabError naming the file if it cannot be read, is shorter than one analysis window, or is silent.
         """
         name = "the recording" if isinstance(recording, np.ndarray) else str(recording)
@@ -283,11 +291,13 @@ class Recognizer:
         return audio.resample(recording, sample_rate, self.sample_rate)
 
     def _segments(self, samples: np.ndarray, max_seconds: float) -> list[tuple[float, float]]:
+        """What is worth listening to. A short recording is heard whole, or not at all where nothing stands out."""
         whole = len(samples) / self.sample_rate
         if whole <= max_seconds:
-            return [(0.0, whole)]
-        shortest = 2 * self._sound.window / self.sample_rate
+            heard = whole < TOO_SHORT_TO_TELL or segment_speech(samples, self.sample_rate, NOT_STEADY)
+            return [(0.0, whole)] if heard else []
         found = segment_speech(samples, self.sample_rate, SegmentOptions(max_seconds=max_seconds))
+        shortest = 2 * self._sound.window / self.sample_rate
         return [(a, b) for a, b in found if b - a >= shortest]
 
     def save(self, directory: Path | str, half: bool = False) -> None:
@@ -311,7 +321,7 @@ class Recognizer:
         weights = {k: (v.half() if half else v).contiguous().cpu() for k, v in self.model.state_dict().items()}
         write_whole(directory / WEIGHTS, save(weights))
         if self.lm is not None:
-            write_whole(directory / LANGUAGE, self.lm.write_arpa)
+            self.lm.write_arpa(directory / LANGUAGE)
         sealed.write(directory / CONFIG, description, [WEIGHTS, LANGUAGE] if self.lm is not None else [WEIGHTS])
 
     @classmethod

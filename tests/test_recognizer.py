@@ -331,6 +331,23 @@ def test_an_hour_of_nothing_much_says_nothing(recognizer):
     assert transcript.text == ""
 
 
+@pytest.mark.parametrize("seconds", [1.5, 3.0, 15.0])
+def test_what_is_steady_says_nothing(recognizer, seconds):
+    time = np.arange(round(seconds * RATE)) / RATE
+    noise = np.random.default_rng(1).normal(0, 0.1, len(time))
+    for samples in (noise, np.sin(2 * np.pi * 440 * time) / 2, np.full(len(time), 0.5)):
+        transcript = recognizer.transcribe(samples.astype(np.float32), RATE)
+        assert (transcript.text, transcript.words, transcript.segments) == ("", (), ())
+
+
+@pytest.mark.parametrize("snr", [10.0, 0.0])
+def test_a_voice_in_noise_is_heard(recognizer, snr):
+    voice = np.r_[np.zeros(RATE // 2), sung("abab"), np.zeros(RATE // 2)]
+    level = np.sqrt(np.mean(sung("abab") ** 2)) / 10 ** (snr / 20)
+    noisy = voice + np.random.default_rng(2).normal(0, level, len(voice))
+    assert recognizer.transcribe(noisy.astype(np.float32), RATE).segments == ((0.0, len(voice) / RATE),)
+
+
 # --- bad input --------------------------------------------------------------------------------------------------------
 
 

@@ -117,11 +117,14 @@ class AttentionBeam:
             attention looked. If the languages forbid all that was tried, the empty text, with a score of -inf.
 
         Raises:
-            AsrlabError: no frames, log_probs that do not fit, or a bad language in `extra`.
+            AsrlabError: no frames, frames that are not finite, log_probs that do not fit, or a bad language in `extra`.
         """
         languages = self._languages if not extra else self._with(merged(self._languages.languages, extra))
         if memory.ndim != 2 or not len(memory):
             raise AsrlabError(f"memory {tuple(memory.shape)}: pass the encoded frames of one utterance, (T, D), T >= 1")
+        if not torch.isfinite(memory).all():
+            bad = int((~torch.isfinite(memory)).any(dim=1).nonzero()[0])
+            raise AsrlabError(f"memory: frame {bad} is not finite; look at the recording or the weights it came from")
         if log_probs is not None:
             log_probs, _ = check_log_probs(log_probs, len(self.tokenizer.tokens))
             log_probs = log_probs.astype(np.float64)

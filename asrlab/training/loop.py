@@ -26,7 +26,8 @@ from asrlab.models import Model
 from asrlab.recognizer import Recognizer
 from asrlab.scoring.evaluate import choose_search, dev_metrics
 from asrlab.signals import inputs
-from asrlab.signals.augment import spec_augment
+from asrlab.signals.augment import random_channel, spec_augment
+from asrlab.signals.features import normalise_utterance
 from asrlab.signals.inputs import FrontEnds
 from asrlab.signals.noise import add_to_sound
 from asrlab.training import objectives
@@ -215,15 +216,28 @@ def train_epoch(training: Training, network: torch.nn.Module, state: State, prog
 
 
 def augment(batch: Batch, features: Mapping[str, Stream], recipe: Recipe) -> tuple[Batch, dict[str, Stream]]:
-    """Batch and features as the model hears them: repeated for objectives that want copies, and sound with masks."""
+    """Batch and features as the model hears them: repeated for objectives that want copies, sound through channels and
+    with masks."""
     times = objectives.copies(recipe.objectives)
     if times > 1:
         batch, features = batch.repeat(times), {name: stream.repeat(times) for name, stream in features.items()}
     heard = dict(features)
     if SOUND in heard:
         values, lengths = heard[SOUND]
+        values = through_channels(values, lengths, recipe)
         heard[SOUND] = Stream(spec_augment(values, lengths, recipe.spec_augment), lengths)
     return batch, heard
+
+
+def through_channels(features: Tensor, lengths: Tensor, recipe: Recipe) -> Tensor:
+    """Features of sound through random channels, normalised again as the front end does it."""
+    if not recipe.channel.share:
+        return features
+    features = random_channel(features, lengths, recipe.channel)
+    normalise = recipe.inputs.sound.normalise if recipe.inputs.sound else "none"
+    if normalise not in ("utterance", "level"):
+        return features
+    return normalise_utterance(features, lengths, together=normalise == "level")
 
 
 def learning_rate(recipe: Recipe, epochs: float) -> float:

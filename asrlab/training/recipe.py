@@ -15,7 +15,7 @@ from asrlab.decode import BeamOptions
 from asrlab.decode.attention import AttentionOptions
 from asrlab.models import ModelOptions
 from asrlab.recognizer import SEARCHES
-from asrlab.signals.augment import SpecAugmentOptions
+from asrlab.signals.augment import ChannelOptions, SpecAugmentOptions
 from asrlab.signals.inputs import InputOptions
 from asrlab.signals.noise import NoiseOptions
 from asrlab.training import objectives
@@ -40,6 +40,7 @@ class Recipe(Options):
     subwords: Annotated[int, Between(2, 1_000_000)] = 100  # how many tokens a subword tokenizer has
     inputs: InputOptions = field(default_factory=InputOptions)
     noise: NoiseOptions = field(default_factory=NoiseOptions)
+    channel: ChannelOptions = field(default_factory=ChannelOptions)
     spec_augment: SpecAugmentOptions = field(default_factory=SpecAugmentOptions)
     model: ModelOptions = field(default_factory=ModelOptions)
     objectives: dict[str, NotNegative] = field(default_factory=lambda: {"ctc": 1.0})  # what is learned: name -> weight

@@ -203,6 +203,8 @@ def test_bad_input_is_told():
     beam = AttentionBeam(Table(), Letters)
     with pytest.raises(AsrlabError, match="T >= 1"):
         beam.decode(torch.zeros(0, 2))
+    with pytest.raises(AsrlabError, match="frame 2 is not finite"):
+        beam.decode(torch.tensor([[0.0, 0.0], [1.0, 1.0], [0.0, torch.nan]]))
     with pytest.raises(AsrlabError, match="V is 3"):
         beam.decode(torch.zeros(4, 2), np.zeros((4, 3), np.float32))
     with pytest.raises(AsrlabError, match="beam=0"):

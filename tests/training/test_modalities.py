@@ -59,9 +59,9 @@ def test_sound_and_lips_train_decode_and_come_back(corpus, tmp_path, change):
     alone = [back.hear([one])[0] for one in (both, deaf, blind)]
     for a, b in zip(heard, alone, strict=True):  # an absent stream is no different in company
         np.testing.assert_allclose(a.log_probs, b.log_probs, atol=1e-4)
-    with pytest.raises(AsrlabError, match="a recording with scene: this recogniser reads sound, lips"):
+    with pytest.raises(AsrlabError, match="recording 0 with scene: this recogniser reads sound, lips"):
         back.hear([{"scene": np.zeros((1, 2))}])
-    with pytest.raises(AsrlabError, match="a recording with nothing"):
+    with pytest.raises(AsrlabError, match="recording 0 with nothing"):
         back.hear([{"sound": np.zeros(0, np.float32)}])
 
 
