@@ -118,6 +118,7 @@ def make_parser() -> argparse.ArgumentParser:
     sub.add_argument("--corpus", help="corpus by name (default: the one of the recipe), or a manifest or folder")
     sub.add_argument("--split", default="test", help="which part of it (default: test)")
     sub.add_argument("--out", type=Path, help="write what its own search heard here, as JSON lines of id and text")
+    grammar_options(sub)
 
     sub = command(
         "score", score, "word and character errors of a JSON lines file; capitals and punctuation do not count"
@@ -130,7 +131,10 @@ def make_parser() -> argparse.ArgumentParser:
     sub = command("transcribe", transcribe, "write down what is said in sound files")
     sub.add_argument("files", nargs="+", type=Path, help="WAV, FLAC, MP3 or OGG, of any rate and length")
     sub.add_argument("--model", type=Path, help="directory or name of a recogniser (default: an4, packaged)")
-    sub.add_argument("--json", action="store_true", help="one JSON object a file, with word times and confidences")
+    sub.add_argument(
+        "--json", action="store_true", help="one JSON object a file, with word times, confidences and meanings"
+    )
+    grammar_options(sub)
 
     sub = command("grade", grade, "grade a notebook of exercises, or a class; status 0 full points, 3 not all")
     sub.add_argument("notebook", nargs="?", type=Path, help="the notebook to grade")
@@ -152,6 +156,31 @@ def make_parser() -> argparse.ArgumentParser:
 
     command("bench", bench, "measure features, training and decoding on this machine")
     return parser
+
+
+def grammar_options(sub: argparse.ArgumentParser) -> None:
+    """The options of commands that can listen for a grammar."""
+    sub.add_argument("--grammar", type=Path, help="answer with sentences of this grammar alone (a JSGF file)")
+    sub.add_argument(
+        "--dictionary", type=Path, help="with --grammar: words and phones, where the recogniser lacks them"
+    )
+
+
+def with_grammar(recognizer: Any, options: argparse.Namespace) -> Any:
+    """The recogniser, listening for the grammar that the options name. Raises AsrlabError as `with_grammar`."""
+    from asrlab.corpora.an4 import read_dictionary
+    from asrlab.language import Grammar
+
+    if options.grammar is None:
+        if options.dictionary is not None:
+            raise AsrlabError(f"--dictionary {options.dictionary} without --grammar: give both")
+        return recognizer
+    dictionary = None
+    if options.dictionary is not None:
+        if not options.dictionary.is_file():
+            raise AsrlabError(f"--dictionary {options.dictionary}: no such file; write lines of WORD PHONE PHONE ...")
+        dictionary = read_dictionary(options.dictionary)
+    return recognizer.with_grammar(Grammar.read(options.grammar), dictionary=dictionary)
 
 
 def recipe_help() -> str:
@@ -221,7 +250,7 @@ def decode(options: argparse.Namespace) -> None:
     from asrlab.training.directory import RECIPE
 
     folder = options.model if os.path.exists(options.model) else packaged_folder(str(options.model))
-    recognizer = Recognizer.load(folder)
+    recognizer = with_grammar(Recognizer.load(folder), options)
     if options.out:
         check_place(options.out)
     if options.corpus is not None:
@@ -291,7 +320,7 @@ def transcribe(options: argparse.Namespace) -> None:
     folder = options.model
     if folder is not None and not os.path.exists(folder):
         folder = packaged_folder(str(folder))
-    recognizer = Recognizer.load(folder)
+    recognizer = with_grammar(Recognizer.load(folder), options)
     failed = 0
     for path in options.files:
         try:

@@ -17,7 +17,8 @@ from asrlab.core.streams import stack
 from asrlab.corpora import Utterance
 from asrlab.decode import BeamDecoder, BeamOptions, Hypothesis, Word, greedy
 from asrlab.decode.attention import AttentionBeam, AttentionOptions
-from asrlab.language import NGram
+from asrlab.decode.grammatical import GrammarDecoder
+from asrlab.language import Grammar, NGram
 from asrlab.models import Model, ModelOptions
 from asrlab.signals import audio
 from asrlab.signals import inputs as front_ends
@@ -44,6 +45,7 @@ class Transcript:
     text: str
     words: tuple[Word, ...]  # with times in seconds from the beginning of the recording
     segments: tuple[tuple[float, float], ...]  # the stretches of speech that were found, in seconds
+    meanings: tuple[Mapping[str, str] | None, ...] = ()  # with a grammar, of each: slot -> value, or None
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class Recognizer:
     lexicon    the words that beam search may answer with, or None for any sequence of tokens (of phones: any word that
                the tokenizer knows)
     search     the name of the search that answers, one of `searches`; by default the last of them
+    grammar    what listens for the sentences of a grammar alone, see `with_grammar`, or None
 
     Raises AsrlabError for a search that this recogniser does not have.
     """
@@ -88,6 +91,7 @@ class Recognizer:
         lexicon: Sequence[str] | None = None,
         attention: AttentionOptions | None = None,
         search: str = "",
+        grammar: GrammarDecoder | None = None,
     ):
         self.inputs = inputs
         self.front_ends = front_ends.make(inputs).eval()  # dither is for training
@@ -96,6 +100,7 @@ class Recognizer:
         self.beam = beam or BeamOptions()
         self.attention = attention or AttentionOptions()
         self.lm = lm
+        self.grammar = grammar
         # Phones make words by way of a lexicon alone.
         words: Iterable[str] | None = tokenizer.lexicon if lexicon is None else lexicon
         self.lexicon = tuple(words) if words is not None else None
@@ -148,6 +153,32 @@ class Recognizer:
     ) -> "Recognizer":
         """The same model behind another beam search."""
         return Recognizer(self.inputs, self.model, self.tokenizer, beam or self.beam, lm, lexicon, self.attention)
+
+    def with_grammar(
+        self,
+        grammar: Grammar,
+        weight: float = 1.0,
+        dictionary: Mapping[str, Sequence[Sequence[str]]] | None = None,
+    ) -> "Recognizer":
+        """The same recogniser, which now answers with sentences of a grammar alone.
+
+        `weight` is the factor on the grammar's nats, `dictionary` has the pronunciations of words that the recogniser's
+        own lexicon lacks. The grammar is not saved with it. Raises AsrlabError as `GrammarDecoder`.
+        """
+        if self.model.ctc is None:
+            raise AsrlabError(NO_CTC.replace("attend()", "attend(), without a grammar"))
+        decoder = GrammarDecoder(self.tokenizer, grammar, self.beam, weight, dictionary, self.frame_seconds)
+        return Recognizer(
+            self.inputs,
+            self.model,
+            self.tokenizer,
+            self.beam,
+            self.lm,
+            self.lexicon,
+            self.attention,
+            "grammar",
+            decoder,
+        )
 
     def read(self, utterance: Utterance) -> dict[str, np.ndarray]:
         """What an utterance holds of the modalities that the model reads. Raises AsrlabError as `Utterance.load`."""
@@ -222,7 +253,8 @@ class Recognizer:
 
         `greedy` is CTC's best path, `beam` a search over CTC alone, `lexicon` over the words of the lexicon, `lm` and
         `lexicon_lm` with the language model. Where only a lexicon makes words of tokens the simplest is `lexicon`.
-        `attention` is the attention head alone, `joint` both heads together.
+        `attention` is the attention head alone, `joint` both heads together, `grammar` a search for the sentences of
+        `with_grammar`.
         """
         found: dict[str, Way] = {}
         if self.model.ctc is not None:
@@ -238,6 +270,8 @@ class Recognizer:
             found["attention"] = lambda heard: self.attend(heard, joint=False)[0]
             if self.model.ctc is not None:
                 found["joint"] = lambda heard: self.attend(heard)[0]
+        if (grammar := self.grammar) is not None:
+            found["grammar"] = lambda heard: grammar.decode(heard.ctc).hypothesis
         return found
 
     def best(self, heard: Heard) -> Hypothesis:
@@ -277,7 +311,9 @@ class Recognizer:
             for (begin, _), hypothesis in zip(segments, best, strict=True)
             for word in hypothesis.words
         )
-        return Transcript(" ".join(h.text for h in best if h.text), words, tuple(segments))
+        grammar = self.grammar.grammar if self.grammar is not None else None
+        meanings = tuple(grammar.interpret(h.text) for h in best) if grammar is not None else ()
+        return Transcript(" ".join(h.text for h in best if h.text), words, tuple(segments), meanings)
 
     def _samples(self, recording: Path | str | np.ndarray, sample_rate: int | None) -> np.ndarray:
         if not isinstance(recording, np.ndarray):
@@ -314,7 +350,7 @@ class Recognizer:
             "tokenizer": self.tokenizer.to_dict(),
             "beam": config.to_dict(self.beam),
             "attention": config.to_dict(self.attention),
-            "search": self.search,
+            "search": self.search if self.search != "grammar" else "",
             "lexicon": self.lexicon,
             "language_model": self.lm is not None,
         }

@@ -123,6 +123,7 @@ _TOKENS = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _HEADER = re.compile(r"\ufeff?#JSGF[^;\n]*;")
+_WEIGHT = re.compile(r"\s*([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
 _SLOT = re.compile(r"\s*([^\s={}]+)\s*(?:=\s*([^={}]*?)\s*)?")
 
 
@@ -251,11 +252,8 @@ class _Reader:
         return weight, parts[0] if len(parts) == 1 else Sequence(tuple(parts))
 
     def weight(self, text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = 0.0
-        if not 1e-30 <= value <= 1e30:  # neither NaN
+        value = float(text) if _WEIGHT.fullmatch(text) else 0.0
+        if not 1e-30 <= value <= 1e30:
             raise self.error(f"weight {text.strip()!r}; write a number above 0, as /2/ or /0.5/")
         return value
 
@@ -326,9 +324,7 @@ def _check(rules: Mapping[str, Rule], source: str) -> None:
         for loop in (node for node in nodes(rule.body) if isinstance(node, Repeat)):
             if _ends(loop.part, empty, said=False):
                 sign = "+" if loop.least else "*"
-                raise error(
-                    source, loop.at, f"{sign} repeats what may be nothing; take the [ ], * or <NULL> inside away"
-                )
+                raise error(source, loop.at, f"{sign} repeats what may be nothing; take away what lets it be empty")
         _check_left(name, rules, empty, source)
     if not any(isinstance(node, Say) for rule in rules.values() for node in nodes(rule.body)):
         raise error(source, Place(1, 1), "no word in the whole grammar; write some")
