@@ -129,7 +129,7 @@ def make_parser() -> argparse.ArgumentParser:
     sub.add_argument("--out", type=Path, help="write what its own search heard here, as JSON lines of id and text")
     sub.add_argument("--quiet", action="store_true", help="no progress bars")
     add_threads(sub)
-    add_hotwords(sub)
+    add_expectations(sub)
 
     sub = command(
         "score", score, "word and character errors of a JSON lines file; capitals and punctuation do not count"
@@ -142,13 +142,15 @@ def make_parser() -> argparse.ArgumentParser:
     sub = command("transcribe", transcribe, "write down what is said in sound files")
     sub.add_argument("files", nargs="+", type=Path, help="WAV, FLAC, MP3 or OGG, of any rate and length")
     sub.add_argument("--model", type=Path, help="directory or name of a recogniser (default: an4, packaged)")
-    sub.add_argument("--json", action="store_true", help="one JSON object a file, with word times and confidences")
+    sub.add_argument(
+        "--json", action="store_true", help="one JSON object a file, with word times, confidences and meanings"
+    )
     sub.add_argument(
         "--min-confidence", type=float, default=0.0, metavar="P",
         help="below this mean confidence of the words (0 to 1) answer that it was not understood",
     )  # fmt: skip
     add_threads(sub)
-    add_hotwords(sub)
+    add_expectations(sub)
 
     sub = command("grade", grade, "grade a notebook of exercises, or a class; status 0 full points, 3 not all")
     sub.add_argument("notebook", nargs="?", type=Path, help="the notebook to grade")
@@ -177,7 +179,7 @@ def add_threads(parser: argparse.ArgumentParser, default: str = "OMP_NUM_THREADS
     parser.add_argument("--threads", type=int, metavar="N", help=f"to compute with (default: {default})")
 
 
-def add_hotwords(sub: argparse.ArgumentParser) -> None:
+def add_expectations(sub: argparse.ArgumentParser) -> None:
     """The options of commands that can be told what to expect."""
     sub.add_argument(
         "--hotwords", type=Path, metavar="FILE",
@@ -186,23 +188,47 @@ def add_hotwords(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--hotword-weight", type=float, metavar="NATS", help="what a phrase earns that has no weight of its own (4)"
     )
+    sub.add_argument("--grammar", type=Path, help="answer with sentences of this grammar alone (a JSGF file)")
+    sub.add_argument(
+        "--dictionary", type=Path, help="with --grammar: words and phones, where the recogniser lacks them"
+    )
 
 
 def expecting(recognizer: "Recognizer", options: argparse.Namespace) -> "Recognizer":
-    """The recogniser with the hotwords that the command line names, or as it was."""
+    """The recogniser with the hotwords or the grammar that the command line names, or as it was."""
+    if options.hotwords is not None and options.grammar is not None:
+        raise AsrlabError("--hotwords and --grammar: a grammar already names all that can be said; give one of them")
+    if options.hotword_weight is not None and options.hotwords is None:
+        raise AsrlabError(f"--hotword-weight {options.hotword_weight:g} without phrases to weigh; add --hotwords FILE")
+    if options.dictionary is not None and options.grammar is None:
+        raise AsrlabError(f"--dictionary {options.dictionary} without --grammar: give both")
+    if options.hotwords is not None:
+        return _with_hotwords(recognizer, options.hotwords, options.hotword_weight)
+    if options.grammar is not None:
+        return _with_grammar(recognizer, options.grammar, options.dictionary)
+    return recognizer
+
+
+def _with_hotwords(recognizer: "Recognizer", path: Path, weight: float | None) -> "Recognizer":
     from asrlab.language import read_hotwords
     from asrlab.recognizer import HOTWORD_NATS
 
-    weight = options.hotword_weight
-    if options.hotwords is None:
-        if weight is not None:
-            raise AsrlabError(f"--hotword-weight {weight:g} without phrases to weigh; add --hotwords FILE")
-        return recognizer
-    hotwords = read_hotwords(options.hotwords)
+    hotwords = read_hotwords(path)
     try:
         return recognizer.with_hotwords(hotwords, HOTWORD_NATS if weight is None else weight)
     except AsrlabError as error:
-        raise AsrlabError(f"{options.hotwords}: {error}") from error
+        raise AsrlabError(f"{path}: {error}") from error
+
+
+def _with_grammar(recognizer: "Recognizer", path: Path, dictionary: Path | None) -> "Recognizer":
+    from asrlab.corpora.an4 import read_dictionary
+    from asrlab.language import Grammar
+
+    if dictionary is None:
+        return recognizer.with_grammar(Grammar.read(path))
+    if not dictionary.is_file():
+        raise AsrlabError(f"--dictionary {dictionary}: no such file; write lines of WORD PHONE PHONE ...")
+    return recognizer.with_grammar(Grammar.read(path), dictionary=read_dictionary(dictionary))
 
 
 def recipe_help() -> str:

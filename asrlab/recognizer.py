@@ -19,8 +19,9 @@ from asrlab.core.weights import checked
 from asrlab.corpora import Utterance
 from asrlab.decode import BeamDecoder, BeamOptions, Hypothesis, Word, greedy
 from asrlab.decode.attention import AttentionBeam, AttentionOptions
+from asrlab.decode.grammatical import GrammarDecoder
 from asrlab.decode.rescore import Scorer, rescore
-from asrlab.language import Hotword, Language, NGram, context_graph, phrase_weights, way_in
+from asrlab.language import Grammar, Hotword, Language, NGram, context_graph, phrase_weights, way_in
 from asrlab.models import Model, ModelOptions
 from asrlab.signals import audio
 from asrlab.signals import inputs as front_ends
@@ -37,6 +38,7 @@ BATCH_SECONDS = 60.0  # padded sound that goes through the model at once
 NO_CTC = "this model has an attention head alone (model.ctc=false): decode it with attend()"
 NOT_STEADY = SegmentOptions(margin_db=2.0)  # speech 5 dB below white noise still is; white noise alone never is
 TOO_SHORT_TO_TELL = 1.0  # seconds; here steady noise and speech look alike
+GRAMMAR = "grammar"  # the search for sentences of a grammar alone
 HOTWORDS, HOTWORD_NATS = "hotwords", 4.0  # the search that expects phrases, and what each earns if nothing else is said
 SILENCE = 1e-4  # a recording that never exceeds this amplitude (-80 dB) holds no speech
 
@@ -48,6 +50,7 @@ class Transcript:
     text: str
     words: tuple[Word, ...]  # with times in seconds from the beginning of the recording
     segments: tuple[tuple[float, float], ...]  # the stretches of speech that were found, in seconds
+    meanings: tuple[Mapping[str, str] | None, ...] = ()  # with a grammar, of each: slot -> value, or None
 
     @property
     def confidence(self) -> float:
@@ -111,6 +114,7 @@ class Recognizer:
         words: Iterable[str] | None = tokenizer.lexicon if lexicon is None else lexicon
         self.lexicon = tuple(words) if words is not None else None
         self._expecting: BeamDecoder | None = None  # with the hotwords of `with_hotwords`
+        self.grammar: GrammarDecoder | None = None  # what listens for the sentences of `with_grammar`
         ways = list(self.searches())
         self.search = search or ways[-1]
         if self.search not in ways:
@@ -193,6 +197,24 @@ class Recognizer:
     ) -> "Recognizer":
         """The same model behind another beam search."""
         return Recognizer(self.inputs, self.model, self.tokenizer, beam or self.beam, lm, lexicon, self.attention)
+
+    def with_grammar(
+        self,
+        grammar: Grammar,
+        weight: float = 1.0,
+        dictionary: Mapping[str, Sequence[Sequence[str]]] | None = None,
+    ) -> "Recognizer":
+        """The same recogniser, which now answers with sentences of a grammar alone.
+
+        `weight` is the factor on the grammar's nats, `dictionary` has the pronunciations of words that the recogniser's
+        own lexicon lacks. The grammar is not saved with it. Raises AsrlabError as `GrammarDecoder`.
+        """
+        if self.model.ctc is None:
+            raise AsrlabError(NO_CTC.replace("attend()", "attend(), without a grammar"))
+        found = copy.copy(self)
+        found.grammar = GrammarDecoder(self.tokenizer, grammar, self.beam, weight, dictionary, self.frame_seconds)
+        found.search = GRAMMAR
+        return found
 
     def read(self, utterance: Utterance) -> dict[str, np.ndarray]:
         """What an utterance holds of the modalities that the model reads. Raises AsrlabError as `Utterance.load`."""
@@ -278,7 +300,7 @@ class Recognizer:
         `greedy` is CTC's best path, `beam` a search over CTC alone, `lexicon` over the words of the lexicon, `lm` and
         `lexicon_lm` with the language model, `hotwords` with all that and the phrases of `with_hotwords`. Where only a
         lexicon makes words of tokens the simplest is `lexicon`. `attention` is the attention head alone, `joint` both
-        heads together.
+        heads together, `grammar` a search for the sentences of `with_grammar`.
         """
         found: dict[str, Way] = {}
         if self.model.ctc is not None:
@@ -296,6 +318,8 @@ class Recognizer:
             found["attention"] = lambda heard: self.attend(heard, joint=False)[0]
             if self.model.ctc is not None:
                 found["joint"] = lambda heard: self.attend(heard)[0]
+        if (grammar := self.grammar) is not None:
+            found[GRAMMAR] = lambda heard: grammar.decode(heard.ctc).hypothesis
         return found
 
     def best(self, heard: Heard) -> Hypothesis:
@@ -335,7 +359,9 @@ class Recognizer:
             for (begin, _), hypothesis in zip(segments, best, strict=True)
             for word in hypothesis.words
         )
-        return Transcript(" ".join(h.text for h in best if h.text), words, tuple(segments))
+        grammar = self.grammar.grammar if self.grammar is not None else None
+        meanings = tuple(grammar.interpret(h.text) for h in best) if grammar is not None else ()
+        return Transcript(" ".join(h.text for h in best if h.text), words, tuple(segments), meanings)
 
     def _samples(self, recording: Path | str | np.ndarray, sample_rate: int | None) -> np.ndarray:
         if not isinstance(recording, np.ndarray):
@@ -365,8 +391,10 @@ class Recognizer:
         Raises AsrlabError if the directory cannot be written, and for a recogniser with hotwords, which are no part of
         what is saved.
         """
-        if self._expecting is not None:
-            raise AsrlabError(f"{directory}: hotwords are not saved; save the recogniser without, and keep their list")
+        if self.search in (HOTWORDS, GRAMMAR):
+            raise AsrlabError(
+                f"{directory}: {self.search} cannot be saved; save the recogniser without, keep their file"
+            )
         directory = Path(directory)
         description = {
             "format": FORMAT,
