@@ -94,6 +94,16 @@ def test_every_drawn_figure_has_a_caption(page):
             assert words and len(words[1].split()) >= FEWEST_WORDS, figure[:80]
 
 
+BOXES = {"source": "What the article says", "correction": "What we would add"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_boxes_of_a_kind_have_one_title(page):
+    text = page.read_text(encoding="utf-8")
+    for title, kind in re.findall(r"^:::\{admonition\} (.*)\n:class: (source|correction)$", text, re.MULTILINE):
+        assert title == BOXES[kind]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_no_page_states_how_long_it_takes(page):
     text = "\n".join(prose.outside_of_code(page.read_text(encoding="utf-8").splitlines()))
