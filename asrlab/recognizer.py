@@ -207,7 +207,7 @@ class Recognizer:
         """The same recogniser, which now answers with sentences of a grammar alone.
 
         `weight` is the factor on the grammar's nats, `dictionary` has the pronunciations of words that the recogniser's
-        own lexicon lacks. The grammar is not saved with it. Raises AsrlabError as `GrammarDecoder`.
+        own lexicon lacks. The grammar is not saved. Raises AsrlabError as `GrammarDecoder`.
         """
         if self.model.ctc is None:
             raise AsrlabError(NO_CTC.replace("attend()", "attend(), without a grammar"))
@@ -393,7 +393,7 @@ class Recognizer:
         """
         if self.search in (HOTWORDS, GRAMMAR):
             raise AsrlabError(
-                f"{directory}: {self.search} cannot be saved; save the recogniser without, keep their file"
+                f"{directory}: {self.search} is not saved; save the recogniser without, and keep its file"
             )
         directory = Path(directory)
         description = {

@@ -90,7 +90,7 @@ def test_what_hotwords_cannot_be(recognizer, tmp_path):
     ):
         with pytest.raises(AsrlabError, match=message):
             recognizer.with_hotwords(hotwords, weight)
-    with pytest.raises(AsrlabError, match="hotwords are not saved"):
+    with pytest.raises(AsrlabError, match="hotwords is not saved"):
         recognizer.with_hotwords([]).save(tmp_path)
 
 

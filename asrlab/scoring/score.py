@@ -59,7 +59,7 @@ class Errors:
 
 @dataclass(frozen=True)
 class Confusion:
-    """How often a reference unit was taken for another; None stands for nothing (a deletion or an insertion)."""
+    """How often a reference unit was misrecognised as another; None stands for nothing (a deletion or an insertion)."""
 
     reference: str | None
     hypothesis: str | None
@@ -140,7 +140,7 @@ def errors(references: Texts, hypotheses: Texts, unit: str = "word") -> dict[Has
 
 
 def confusions(references: Texts, hypotheses: Texts, unit: str = "word", correct: bool = False) -> list[Confusion]:
-    """What was taken for what, most frequent first (then by spelling); correct=True counts the right ones as well."""
+    """What was misrecognised as what, most frequent first (then by spelling); correct=True counts the right ones too."""
     pairs: Counter[tuple[str | None, str | None]] = Counter()
     for _, reference, hypothesis in zip(*_paired(references, hypotheses), strict=True):
         for op in align(reference, hypothesis, unit):
