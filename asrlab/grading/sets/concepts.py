@@ -313,8 +313,8 @@ def starts_again_at_the_root(phrases, words, bonus):
 
 
 def keeps_the_advance(phrases, words, bonus):
-    """What was paid in advance is never paid back, so the beginning of a phrase earns something wherever it stands: when
-    the phrase does not go on, take the advance back."""
+    """What was paid in advance is never paid back, so the beginning of a phrase earns something wherever it stands:
+    take it back when the phrase does not go on."""
     states = sorted({tuple(p[:n]) for p in phrases for n in range(len(p) + 1)} | {()}, key=len)
     after, reward = np.zeros((len(states), words), dtype=int), np.zeros((len(states), words))
     for (s, state), word in itertools.product(enumerate(states), range(words)):
