@@ -367,9 +367,11 @@ EM = Exercise(
     forbidden=HMMS,
     survivors={
         "p = alpha[-1].sum() | alpha[-1].sum() -> alpha[-1].mean()": "A factor of all counts, which the shares lose.",
-        **{f"{one} | {one} -> {one.replace('+=', '-=')}": "Counts that are all negative have the same shares."
-           for one in COUNTS},
-    },  # fmt: skip
+        **{
+            f"{one} | {one} -> {one.replace('+=', '-=')}": "Counts that are all negative have the same shares."
+            for one in COUNTS
+        },
+    },
 )
 
 SET = ExerciseSet("1-background-walks", "Adding up walks", "book/1-background/classical", (FORWARD, EM))
