@@ -392,9 +392,7 @@ class Recognizer:
         what is saved.
         """
         if self.search in (HOTWORDS, GRAMMAR):
-            raise AsrlabError(
-                f"{directory}: {self.search} is not saved; save the recogniser without, and keep its file"
-            )
+            raise AsrlabError(f"{directory}: {self.search} is not saved; save it without, and keep its file")
         directory = Path(directory)
         description = {
             "format": FORMAT,
