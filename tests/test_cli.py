@@ -142,7 +142,8 @@ def test_from_a_recipe_to_the_text_of_a_file(asrlab, place, tmp_path):
     status, out, _ = asrlab("transcribe", "--model", tmp_path / "run", "--json", wav, place / "test1.wav")
     rows = [json.loads(line) for line in out.splitlines()]
     assert [row["file"] for row in rows] == [str(wav), str(place / "test1.wav")]
-    assert all(set(row) == {"id", "file", "text", "words", "segments", "confidence", "understood"} for row in rows)
+    told = {"id", "file", "text", "words", "segments", "meanings", "confidence", "understood"}
+    assert all(set(row) == told for row in rows)
     assert [row["id"] for row in rows] == ["test0", "test1"]  # as a manifest has them, so that it can be scored
     assert all(row["understood"] for row in rows)
 
