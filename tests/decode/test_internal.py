@@ -77,7 +77,8 @@ def test_pruning_is_not_misled_by_a_language_that_is_taken_away():
         logits[np.arange(5), [1, 3, 0, 2, 3]] += 4.0
         table = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
         best, found = (BeamDecoder(LETTERS, o, languages, LEXICON).decode(table)[0] for o in (EXACT, narrow))
-        assert (found.text, found.score) == (best.text, pytest.approx(best.score, abs=1e-6))
+        assert found.text == best.text
+        assert best.score - 0.2 < found.score <= best.score + 1e-9  # of its paths the unlikely ones are left out
 
 
 def test_a_closed_vocabulary_may_not_be_taken_away(tmp_path):
