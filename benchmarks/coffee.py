@@ -132,6 +132,7 @@ def main() -> None:
         path = receipt.write(
             HERE / "results" / "coffee.json", "coffee", "python -m benchmarks.coffee", metrics, hypotheses,
             wall_seconds=time.perf_counter() - began, commit=code, curves=curves, filler_nats=FILLER_NATS,
+            log_probs="of this run" if options.heard is None else "kept from an earlier run, whose time is not counted",
             said={one.name: utterances[one.name] for one in inside if one.half},
         )  # fmt: skip
         print(f"wrote {path.name}")
