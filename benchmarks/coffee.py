@@ -84,6 +84,7 @@ def main() -> None:
         hypotheses[f"entry.{way}"] = texts
         metrics |= _entries_right(entries, texts, utterances, way)
     curves: dict[str, dict[str, list[float]]] = {}
+    ratios: dict[str, dict[str, dict[str, float]]] = {}
     labels = _labels()
     plans = {
         "entry": (inside, ("spelled", "orders", "sounds", "mandarin"), None),
@@ -101,6 +102,7 @@ def main() -> None:
         scores = {k: [(one, _ratio(u)) for one, u in v] for k, v in {"inside": found, **others}.items()}
         metrics |= _rates(scores, f"{name}.filler")
         curves[f"{name}.filler"] = _curve(scores)
+        ratios[name] = {k: _finite(v) for k, v in scores.items()}
         if name == "entry":
             bare = GrammarDecoder(recognizer.tokenizer, Grammar.parse(text), beam, weight, dictionary)
             tested = {k: [one for one in v if one.half] for k, v in {"inside": within, **strangers}.items()}
@@ -131,7 +133,7 @@ def main() -> None:
     if limit is None:
         path = receipt.write(
             HERE / "results" / "coffee.json", "coffee", "python -m benchmarks.coffee", metrics, hypotheses,
-            wall_seconds=time.perf_counter() - began, commit=code, curves=curves, filler_nats=FILLER_NATS,
+            wall_seconds=time.perf_counter() - began, commit=code, curves=curves, ratios=ratios, filler_nats=FILLER_NATS,
             log_probs="of this run" if options.heard is None else "kept from an earlier run, whose time is not counted",
             said={one.name: utterances[one.name] for one in inside if one.half},
         )  # fmt: skip
@@ -213,6 +215,11 @@ def _decode(decoder: GrammarDecoder, recordings: Iterable[Heard]) -> list[tuple[
 def _ratio(found: Understood) -> float:
     """The log-ratio of a sentence; -inf where the filler path won."""
     return -np.inf if found.meaning is None or "outside" in found.meaning else found.log_ratio
+
+
+def _finite(scores: Iterable[tuple[Heard, float]]) -> dict[str, float]:
+    """The scores of the test half; where the filler path won there is none."""
+    return {one.name: round(score, 4) for one, score in scores if one.half and score > -np.inf}
 
 
 def _entries_right(grammar: Grammar, texts: Mapping[str, str], said: Mapping[str, str], way: str) -> dict[str, float]:
