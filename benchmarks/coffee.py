@@ -133,7 +133,8 @@ def main() -> None:
     if limit is None:
         path = receipt.write(
             HERE / "results" / "coffee.json", "coffee", "python -m benchmarks.coffee", metrics, hypotheses,
-            wall_seconds=time.perf_counter() - began, commit=code, curves=curves, ratios=ratios, filler_nats=FILLER_NATS,
+            wall_seconds=time.perf_counter() - began, commit=code, curves=curves, ratios=ratios,
+            filler_nats=FILLER_NATS,
             log_probs="of this run" if options.heard is None else "kept from an earlier run, whose time is not counted",
             said={one.name: utterances[one.name] for one in inside if one.half},
         )  # fmt: skip
