@@ -4,5 +4,9 @@ from asrlab.language.automaton import Automaton, Language, WordAutomaton
 from asrlab.language.grammar import Grammar
 from asrlab.language.hotwords import context_graph
 from asrlab.language.ngram import NGram
+from asrlab.language.phrases import Hotword, phrase_weights, read_hotwords, way_in
 
-__all__ = ["Automaton", "Grammar", "Language", "NGram", "WordAutomaton", "context_graph"]
+__all__ = [
+    "Automaton", "Grammar", "Hotword", "Language", "NGram", "WordAutomaton", "context_graph", "phrase_weights",
+    "read_hotwords", "way_in",
+]  # fmt: skip

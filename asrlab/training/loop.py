@@ -30,7 +30,7 @@ from asrlab.signals.augment import random_channel, spec_augment
 from asrlab.signals.features import normalise_utterance
 from asrlab.signals.inputs import FrontEnds
 from asrlab.signals.noise import add_to_sound
-from asrlab.training import objectives
+from asrlab.training import finetune, objectives
 from asrlab.training.batching import Batch, Speech, load_batches, plan_epoch
 from asrlab.training.checkpoint import CHECKPOINT, State
 from asrlab.training.directory import LOG, append_log, fingerprint, held, start
@@ -85,7 +85,7 @@ def train(
     run = Path(directory)
     skipping = DistributedDataParallelKwargs(find_unused_parameters=any(e.layer_drop for e in recipe.model.encoders))
     accelerator = Accelerator(cpu=device == "cpu", kwargs_handlers=[skipping])
-    training = prepare(recipe, corpus or load_corpus(recipe), accelerator)
+    training = prepare(finetune.adopt(recipe), corpus or load_corpus(recipe), accelerator)
     with held(run, accelerator.is_main_process):
         return _train(training, run, resume, progress, after_epoch)
 
@@ -144,6 +144,8 @@ def prepare(recipe: Recipe, corpus: Corpus, accelerator: Accelerator) -> Trainin
     dataset = Speech(utterances, tokenizer, front_ends.rates, recipe.keep_audio)
     torch.manual_seed(recipe.seed)
     model = Model(front_ends, len(tokenizer), recipe.model).to(accelerator.device)
+    if recipe.init:
+        accelerator.print(finetune.take_over(model, tokenizer.tokens, recipe))
     check_lengths(dataset, front_ends, model, recipe)
     lm, words = make_language(recipe, corpus, utterances)
     recognizer = Recognizer(recipe.inputs, model, tokenizer, recipe.beam, lm, words, recipe.attention, recipe.search)
@@ -320,8 +322,8 @@ def make_language(
 
 def make_optimizer(recipe: Recipe, model: Model) -> torch.optim.Optimizer:
     """AdamW; weight decay pulls at matrices only, not at biases and gains (Loshchilov and Hutter 2019)."""
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    vectors = [p for p in model.parameters() if p.ndim <= 1]
+    learned = [p for p in model.parameters() if p.requires_grad]
+    matrices, vectors = [p for p in learned if p.ndim > 1], [p for p in learned if p.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=True)
 

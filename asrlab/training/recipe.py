@@ -36,6 +36,8 @@ class Recipe(Options):
     train_splits: tuple[str, ...] = ("train",)  # what to learn from
     dev_split: str = "dev"  # what chooses the epoch to keep, empty: keep the last one
     test_split: str = "test"  # what the final figures are measured on
+    init: str = ""  # begin from the weights of this recogniser, a folder or a packaged one by name, empty: from chance
+    freeze: CountOrNone = 0  # with init: so many blocks of each encoder, from below, stay as they are
     tokenizer: Literal["char", "char-initial", "word", "subword", "phone"] = "char"  # -initial: a word's first marked
     subwords: Annotated[int, Between(2, 1_000_000)] = 100  # how many tokens a subword tokenizer has
     inputs: InputOptions = field(default_factory=InputOptions)

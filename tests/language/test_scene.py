@@ -38,7 +38,8 @@ def test_an_empty_scene_says_nothing_and_another_one_something_else():
 @pytest.mark.parametrize(
     ("things", "options", "message"),
     [
-        ("red circle", {}, "scene: str; pass a list"), (None, {}, "scene: NoneType"), ([""], {}, "thing '' without words"),
+        ("red circle", {}, "scene: str; pass a list"),
+        (None, {}, "scene: NoneType"), ([""], {}, "thing '' without words"),
         ([None], {}, "thing None without words"), (["green circle"], {}, "'green' of thing 'green circle'"),
         (["star"], {"word_nats": float("nan")}, "word_nats=nan"), (["star"], {"thing_nats": -1.0}, "thing_nats=-1.0"),
     ],

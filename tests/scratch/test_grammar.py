@@ -50,7 +50,7 @@ def test_the_ratio_is_the_decoders():
     from asrlab.decode import Hypothesis, grammatical
 
     for tokens in ((), (1,), (1, 2, 3)):
-        found = grammatical.log_ratio(Hypothesis("a", (), -7.0), Hypothesis("", tokens, -1.0))
+        found = grammatical.log_ratio(Hypothesis("a", (), -9.0, {"ctc": -7.0}), Hypothesis("", tokens, -1.0))
         assert log_ratio(-7.0, -1.0, len(tokens)) == pytest.approx(found)
 
 
