@@ -22,7 +22,7 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -35,14 +35,15 @@ from asrlab.corpora.an4 import read_dictionary
 from asrlab.decode import BeamDecoder
 from asrlab.decode.grammatical import GrammarDecoder, Understood
 from asrlab.language import Grammar
-from asrlab.recognizer import Recognizer
+from asrlab.recognizer import Input, Recognizer
 from asrlab.scoring import receipt
 from asrlab.signals import audio
 
 HERE = Path(__file__).parent
-FILLER_NATS = -3.0  # of each phone on a grammar's filler path: dearer than any threshold that is chosen
+FILLER_NATS = -6.0  # of each phone on a grammar's filler path: dearer than any threshold that is chosen
+WEIGHTS = (0.1, 0.2, 0.4, 0.7, 1.0)  # of the grammar's nats, one of which the first half chooses
 ELSE = "\npublic <else> = <FILLER> {outside=yes};\n"  # so that there is always an answer
-EVERY = {"sounds": 1, "mandarin": 15, "orders": 2}  # of the files, sorted by name
+EVERY = {"sounds": 2, "mandarin": 30, "orders": 4}  # of the files, sorted by name
 FILES = {  # folder below $ASRLAB_DATA, recordings in it
     "sounds": ("esc-10", "*/*.ogg"),
     "mandarin": ("audio-cmn", "**/*.mp3"),
@@ -61,11 +62,13 @@ class Heard(NamedTuple):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--limit", type=int, help="only so many recordings of each kind, for a try; writes no receipt")
-    limit = parser.parse_args().limit
+    parser.add_argument("--heard", type=Path, help="keep what the model heard in this folder, and take it from there")
+    options = parser.parse_args()
+    limit = options.limit
     began, code = time.perf_counter(), receipt.code_state()
     recognizer = Recognizer.load()
     beam = replace(recognizer.beam, times=False)
-    listener = _Listener(recognizer, limit)
+    listener = _Listener(recognizer, limit, options.heard)
     utterances = {u.id: u.text for u in corpora.load("an4")["test"]}
     entries = Grammar.read(HERE / "entry.jsgf")
     an4 = listener.an4()
@@ -81,23 +84,27 @@ def main() -> None:
         hypotheses[f"entry.{way}"] = texts
         metrics |= _entries_right(entries, texts, utterances, way)
     curves: dict[str, dict[str, list[float]]] = {}
+    ratios: dict[str, dict[str, dict[str, float]]] = {}
     labels = _labels()
     plans = {
         "entry": (inside, ("spelled", "orders", "sounds", "mandarin"), None),
         "coffee": (kinds["orders"], ("an4", "sounds", "mandarin"), read_dictionary(HERE / "coffee.dic")),
     }
+    weight = _best_weight(recognizer, entries, [one for one in inside if not one.half], utterances)
+    metrics["weight"] = weight
     for name, (within, outside, dictionary) in plans.items():
         text = (HERE / f"{name}.jsgf").read_text(encoding="utf-8")
         strangers = {kind: kinds[kind] for kind in outside}
-        made = Grammar.parse(text + ELSE, FILLER_NATS)
-        with_filler = GrammarDecoder(recognizer.tokenizer, made, beam, 1.0, dictionary)
+        made = Grammar.parse(text + ELSE, FILLER_NATS / weight)
+        with_filler = GrammarDecoder(recognizer.tokenizer, made, beam, weight, dictionary)
         found, others = _decode(with_filler, within), {k: _decode(with_filler, v) for k, v in strangers.items()}
         hypotheses[f"{name}.filler"] = {one.name: u.hypothesis.text for one, u in found if one.half}
         scores = {k: [(one, _ratio(u)) for one, u in v] for k, v in {"inside": found, **others}.items()}
         metrics |= _rates(scores, f"{name}.filler")
         curves[f"{name}.filler"] = _curve(scores)
+        ratios[name] = {k: _finite(v) for k, v in scores.items()}
         if name == "entry":
-            bare = GrammarDecoder(recognizer.tokenizer, Grammar.parse(text), beam, 1.0, dictionary)
+            bare = GrammarDecoder(recognizer.tokenizer, Grammar.parse(text), beam, weight, dictionary)
             tested = {k: [one for one in v if one.half] for k, v in {"inside": within, **strangers}.items()}
             forced = {k: _decode(bare, v) for k, v in tested.items()}
             texts = {one.name: u.hypothesis.text for one, u in forced["inside"]}
@@ -126,23 +133,25 @@ def main() -> None:
     if limit is None:
         path = receipt.write(
             HERE / "results" / "coffee.json", "coffee", "python -m benchmarks.coffee", metrics, hypotheses,
-            wall_seconds=time.perf_counter() - began, commit=code, curves=curves, filler_nats=FILLER_NATS,
+            wall_seconds=time.perf_counter() - began, commit=code, curves=curves, ratios=ratios,
+            filler_nats=FILLER_NATS,
+            log_probs="of this run" if options.heard is None else "kept from an earlier run, whose time is not counted",
             said={one.name: utterances[one.name] for one in inside if one.half},
         )  # fmt: skip
         print(f"wrote {path.name}")
 
 
 class _Listener:
-    """Runs the model on recordings."""
+    """Runs the model on recordings, or takes what it made of them from a folder."""
 
-    def __init__(self, recognizer: Recognizer, limit: int | None):
-        self.recognizer, self.limit = recognizer, limit
+    def __init__(self, recognizer: Recognizer, limit: int | None, folder: Path | None):
+        self.recognizer, self.limit, self.folder = recognizer, limit, folder
 
     def an4(self) -> list[Heard]:
         """AN4's test, in halves by speaker."""
         found = corpora.load("an4")["test"][: self.limit]
         speakers = sorted({u.speaker for u in found})
-        heard = self.recognizer.log_probs([self.recognizer.read(u) for u in found])
+        heard = self.heard("an4", [u.id for u in found], lambda k: self.recognizer.read(found[k]))
         pairs = zip(found, heard, strict=True)
         return [Heard(u.id, speakers.index(u.speaker) % 2, log_probs) for u, log_probs in pairs]
 
@@ -153,8 +162,21 @@ class _Listener:
         paths = sorted(root.glob(files))[:: EVERY[kind]][: self.limit]
         if not paths:
             raise AsrlabError(f"{root / files}: no recordings; put the corpus below $ASRLAB_DATA")
-        heard = self.recognizer.log_probs([audio.load(path, self.recognizer.sample_rate) for path in paths])
-        return [Heard(path.stem, k % 2, one) for k, (path, one) in enumerate(zip(paths, heard, strict=True))]
+        names = [path.stem for path in paths]
+        heard = self.heard(kind, names, lambda k: audio.load(paths[k], self.recognizer.sample_rate))
+        return [Heard(name, k % 2, one) for k, (name, one) in enumerate(zip(names, heard, strict=True))]
+
+    def heard(self, kind: str, names: Sequence[str], load: Callable[[int], Input]) -> list[np.ndarray]:
+        """(T, V) log-probabilities of each recording."""
+        kept = self.folder / f"{kind}.npz" if self.folder else None
+        if kept is not None and kept.exists():
+            with np.load(kept, allow_pickle=False) as there:
+                return [there[name] for name in names]
+        found = self.recognizer.log_probs([load(k) for k in range(len(names))])
+        if kept is not None:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            np.savez(kept, **dict(zip(names, found, strict=True)))
+        return found
 
 
 def _data(folder: str) -> Path:
@@ -174,6 +196,19 @@ def _open_decoders(recognizer: Recognizer) -> dict[str, BeamDecoder]:
     return found
 
 
+def _best_weight(
+    recognizer: Recognizer, grammar: Grammar, recordings: Sequence[Heard], said: Mapping[str, str]
+) -> float:
+    """The factor on the grammar's nats with which most sentences are right; of several, the one in the middle."""
+    beam, right = replace(recognizer.beam, times=False), {}
+    for weight in WEIGHTS:
+        decoder = GrammarDecoder(recognizer.tokenizer, grammar, beam, weight)
+        right[weight] = sum(u.hypothesis.text == said[one.name] for one, u in _decode(decoder, recordings))
+    best = [weight for weight in WEIGHTS if right[weight] == max(right.values())]
+    print("sentences right in the first half by weight:", right, flush=True)
+    return best[len(best) // 2]
+
+
 def _decode(decoder: GrammarDecoder, recordings: Iterable[Heard]) -> list[tuple[Heard, Understood]]:
     return [(one, decoder.decode(one.log_probs)) for one in recordings]
 
@@ -181,6 +216,11 @@ def _decode(decoder: GrammarDecoder, recordings: Iterable[Heard]) -> list[tuple[
 def _ratio(found: Understood) -> float:
     """The log-ratio of a sentence; -inf where the filler path won."""
     return -np.inf if found.meaning is None or "outside" in found.meaning else found.log_ratio
+
+
+def _finite(scores: Iterable[tuple[Heard, float]]) -> dict[str, float]:
+    """The scores of the test half; where the filler path won there is none."""
+    return {one.name: round(score, 4) for one, score in scores if one.half and score > -np.inf}
 
 
 def _entries_right(grammar: Grammar, texts: Mapping[str, str], said: Mapping[str, str], way: str) -> dict[str, float]:
@@ -266,7 +306,8 @@ def _rates(scores: Mapping[str, Sequence[tuple[Heard, float]]], name: str) -> di
 def _curve(scores: Mapping[str, Sequence[tuple[Heard, float]]], points: int = 60) -> dict[str, list[float]]:
     """Both errors of half 1 for thresholds over all scores, from the most lenient on."""
     finite = [score for found in scores.values() for one, score in found if one.half and score > -np.inf]
-    thresholds = [-1e9, *np.quantile(finite, np.linspace(0, 1, points)).tolist(), 1e9]
+    between = np.quantile(finite, np.linspace(0, 1, points)).tolist() if finite else []
+    thresholds = [-1e9, *between, 1e9]
     errors = [_errors(scores, 1, threshold) for threshold in thresholds]
     return {"false_accepts": [a for a, _ in errors], "false_rejections": [r for _, r in errors]}
 

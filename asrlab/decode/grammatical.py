@@ -7,7 +7,7 @@ A grammar alone makes a sentence out of any sound, since it has no other answers
 - A *log-ratio*.  The same sound is decoded without any grammar, as the best sequence of tokens.  What the grammar's
   best sentence lacks to its score, for each of those tokens, is near 0 if the sentence was said, and large if not:
 
-      (log p(X | best sentence) - log p(X | best tokens)) / number of tokens
+      (log p(best sentence | X) - log p(best tokens | X)) / number of tokens
 
 R. C. Rose, D. B. Paul, "A hidden Markov model based keyword recognition system" (1990): garbage models and the score's
 normalisation by them.
@@ -33,7 +33,7 @@ class Understood:
 
     hypothesis: Hypothesis  # the best sentence; a stretch of filler is one word, "..."
     meaning: Mapping[str, str] | None  # slot -> value; None: no sentence fitted at all
-    log_ratio: float  # nats for each token, 0 or less but for the grammar's preferences; -inf without a sentence
+    log_ratio: float  # nats for each token, about 0 or less; -inf without a sentence
     tokens: Hypothesis  # the best sequence of tokens, without the grammar
 
 
@@ -64,7 +64,7 @@ class GrammarDecoder:
                 not have; bad options.
         """
         options = replace(options, word_bonus=0.0)
-        self.grammar = grammar
+        self.grammar, self._weight = grammar, weight
         lexicon = grammar.spellings(_Dictionary(tokenizer, dictionary or {}))
         if grammar.filler:
             lexicon |= {UNIT + token: [(v,)] for v, token in enumerate(tokenizer.tokens) if v}
@@ -74,14 +74,22 @@ class GrammarDecoder:
     def decode(self, log_probs: np.ndarray) -> Understood:
         """Understand one utterance, (T, V) log-probabilities. Raises AsrlabError as `BeamDecoder.decode`."""
         best, tokens = self._inside.decode(log_probs)[0], self._outside.decode(log_probs)[0]
+        filler = sum(word.startswith(UNIT) for word in best.text.split())
         best = without_units(best)
         meaning = self.grammar.interpret(best.text) if best.score > -np.inf else None
-        return Understood(best, meaning, log_ratio(best, tokens), tokens)
+        ratio = log_ratio(best, tokens, self._weight * self.grammar.filler_nats * filler)
+        return Understood(best, meaning, ratio, tokens)
 
 
-def log_ratio(sentence: Hypothesis, tokens: Hypothesis) -> float:
-    """Nats by which the best sentence is behind the best tokens, for each of these: what accepting is decided by."""
-    return (sentence.score - tokens.score) / max(1, len(tokens.tokens))
+def log_ratio(sentence: Hypothesis, tokens: Hypothesis, filler_nats: float = 0.0) -> float:
+    """Nats by which the best sentence fits worse than the best tokens, for each of these: what accepting is decided by.
+
+    The sound alone is compared, not how probable the grammar finds the sentence; `filler_nats` is what its stretches of
+    filler earned, which would fit anything.
+    """
+    if sentence.score == -np.inf:
+        return -np.inf
+    return (sentence.parts["ctc"] + filler_nats - tokens.score) / max(1, len(tokens.tokens))
 
 
 def without_units(hypothesis: Hypothesis) -> Hypothesis:

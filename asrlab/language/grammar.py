@@ -69,6 +69,7 @@ class Grammar:
         network: its rules joined, which keeps each word's place in the tree and the tags.
         automaton: what decoders walk; word probabilities in nats.
         labels: word -> label.
+        filler_nats: what each word of filler earns.
         filler: whether it has a path for what is outside, which takes every word that it does not know.
     """
 
@@ -77,6 +78,7 @@ class Grammar:
     automaton: Automaton
     labels: Mapping[str, int]
     source: str = "grammar"
+    filler_nats: float = 0.0
     whole_vocabulary: bool = False
 
     @classmethod
@@ -96,7 +98,8 @@ class Grammar:
         notation = jsgf.parse(text, source)
         network = compile_network(notation.rules, source)
         labels = {word: label for label, word in enumerate(network.places, start=1)}
-        return cls(notation.name, network, determinise(network, labels, filler_nats, source), labels, source)
+        made = determinise(network, labels, filler_nats, source)
+        return cls(notation.name, network, made, labels, source, filler_nats)
 
     @classmethod
     def read(cls, path: Path | str, filler_nats: float = 0.0) -> Grammar:

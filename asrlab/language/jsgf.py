@@ -246,7 +246,7 @@ class _Reader:
         while self.token.kind in ("word", "rule") or self.token.text in ("(", "["):
             parts.append(self.item())
         if self.token.kind == "weight":
-            raise self.error(f"the weight {self.token.text} must begin of an alternative; write | /2/ a")
+            raise self.error(f"the weight {self.token.text} must begin an alternative; write a | /2/ b")
         if not parts:
             raise self.error(f"nothing before {self.token.text!r}; write a word, or <NULL> for nothing")
         return weight, parts[0] if len(parts) == 1 else Sequence(tuple(parts))

@@ -35,8 +35,7 @@ def test_a_sentence_of_the_grammar_is_understood():
     assert found.hypothesis.text == "cocoa" and found.meaning == {"drink": "cocoa"}
     best = found.tokens  # CTC alone
     assert [PHONES.tokens[v] for v in best.tokens] == ["K", "AA", "K", "OW"]
-    # the grammar's sentence has the same tokens, and besides its probability
-    assert found.log_ratio == pytest.approx(math.log(0.5) / 4, abs=1e-4)
+    assert found.log_ratio == pytest.approx(0.0, abs=1e-4)  # the same tokens, however improbable the sentence
 
 
 def test_without_filler_everything_is_an_order_and_with_it_the_ratio_tells():
@@ -47,6 +46,7 @@ def test_without_filler_everything_is_an_order_and_with_it_the_ratio_tells():
     free = decoder("[<FILLER>]").decode(outside)
     assert free.hypothesis.text == "... tea" and free.meaning == {"drink": "tea"}
     assert [word.text for word in free.hypothesis.words] == ["...", "tea"]
+    assert free.log_ratio == pytest.approx(-2.0 * 6 / 8, abs=0.05)  # six of eight phones are filler, and pay for it
     before, tea = free.hypothesis.words
     assert before.start == 0.0 and before.end <= tea.start
     assert decoder("[<FILLER>]").decode(spoken("T IY")).hypothesis.text == "tea"  # dear: not where words do
@@ -62,9 +62,11 @@ def test_a_decoder_of_letters_has_letters_as_filler():
 
 
 def test_the_ratio_is_for_each_token():
-    sentence, tokens = Hypothesis("a", (1,), -12.0), Hypothesis("", (1, 2, 3, 4), -2.0)
+    sentence, tokens = Hypothesis("a", (1,), -15.0, {"ctc": -12.0}), Hypothesis("", (1, 2, 3, 4), -2.0)
     assert log_ratio(sentence, tokens) == pytest.approx(-2.5)
+    assert log_ratio(sentence, tokens, filler_nats=-4.0) == pytest.approx(-3.5)
     assert log_ratio(sentence, Hypothesis("", (), -2.0)) == pytest.approx(-10.0)
+    assert log_ratio(Hypothesis("", (), -math.inf, {"ctc": -1.0}), tokens) == -math.inf
 
 
 def test_stretches_of_filler_are_one_word():
