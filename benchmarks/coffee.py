@@ -19,6 +19,7 @@ The packaged recogniser (`an4`) listens:
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import time
@@ -214,13 +215,13 @@ def _decode(decoder: GrammarDecoder, recordings: Iterable[Heard]) -> list[tuple[
 
 
 def _ratio(found: Understood) -> float:
-    """The log-ratio of a sentence; -inf where the filler path won."""
-    return -np.inf if found.meaning is None or "outside" in found.meaning else found.log_ratio
+    """The log-ratio of a sentence, without the noise of its last digits; -inf where the filler path won."""
+    return -np.inf if found.meaning is None or "outside" in found.meaning else round(found.log_ratio, 3)
 
 
 def _finite(scores: Iterable[tuple[Heard, float]]) -> dict[str, float]:
     """The scores of the test half; where the filler path won there is none."""
-    return {one.name: round(score, 4) for one, score in scores if one.half and score > -np.inf}
+    return {one.name: score for one, score in scores if one.half and score > -np.inf}
 
 
 def _entries_right(grammar: Grammar, texts: Mapping[str, str], said: Mapping[str, str], way: str) -> dict[str, float]:
@@ -287,8 +288,11 @@ def _errors(scores: Mapping[str, Sequence[tuple[Heard, float]]], half: int, thre
 
 
 def _rates(scores: Mapping[str, Sequence[tuple[Heard, float]]], name: str) -> dict[str, float]:
-    """The threshold of half 0, and both errors of half 1 there, each kind apart too."""
-    tried = sorted({score for found in scores.values() for one, score in found if one.half == 0 and score > -np.inf})
+    """The threshold of half 0, between two of its scores, and both errors of half 1 there, each kind apart too."""
+    found = sorted(
+        {score for of_kind in scores.values() for one, score in of_kind if one.half == 0 and score > -np.inf}
+    )
+    tried = [(a + b) / 2 for a, b in itertools.pairwise(found)] or found
     threshold = min(tried, key=lambda t: (max(_errors(scores, 0, t)), sum(_errors(scores, 0, t))))
     accepts, rejections = _errors(scores, 1, threshold)
     rates = {
