@@ -174,10 +174,16 @@ def tune(folder: Path, corpus: Corpus, lms: Mapping[str, NGram]) -> dict[str, fl
     return {name: min(of, key=lambda weight: (of[weight], weight)) for name, of in errors.items()}
 
 
-def metrics(found: Mapping[str, Mapping[str, str]], said: Mapping, kinds: Mapping, speakers: Mapping) -> dict:
+def metrics(
+    found: Mapping[str, Mapping[str, str]],
+    said: Mapping[str, str],
+    kinds: Mapping[str, str],
+    speakers: Mapping[str, str],
+    parts: Sequence[str] = KINDS,
+) -> dict[str, float]:
     """Error rates of each system over all and by kind, and what they are more than those of `BASE`, over speakers."""
     result = {}
-    for part in ("", *KINDS):
+    for part in ("", *parts):
         ids = [i for i in said if part in ("", kinds[i])]
         end = f".{part}" if part else ""
         references = {i: said[i] for i in ids}
@@ -213,7 +219,7 @@ def main(arguments: list[str] | None = None) -> None:
     settings = {
         "order": chosen.order, "chosen": f"mixed-{label(chosen.size)}", "perplexity": chosen.perplexity,
         "share": {label(size): share for size, share in chosen.share.items()}, "lm_weights": weights,
-        "hotword_gain": chosen.gain, "tuned_on": options.tune and options.tune.name, "kinds": kinds,
+        "hotword_gain": chosen.gain, "tuned_on": options.tune and options.tune.name, "kinds": kinds, "said": said,
     }  # fmt: skip
     runs = {}
     for folder in options.models:
