@@ -1,4 +1,4 @@
-"""The book's lexicon: cuts into words against products of pronunciations, sums against the beam, nodes against a trie."""
+"""The book's lexicon: cuts against products of pronunciations, sums against the beam, nodes against a trie."""
 
 import itertools
 from collections import Counter
