@@ -15,8 +15,8 @@ N is how many of the commonest names; `all` are 91,910.  What is chosen is chose
 set, by the perplexity of their texts under models of the other speakers' texts: the n-gram order, N of `mixed` and the
 weight.  Their sound chooses nothing, since a recogniser that was trained on all speakers knows it.  A hotword weighs
 what a mixture would give it: the language model's weight times the mean gain in log-probability of dev's names.
-With --tune, a recogniser trained without those speakers, dev's sound chooses instead: the language model's weight or the
-hotwords' for each system alike, and the system.
+With --tune, a recogniser trained without those speakers, dev's sound chooses instead: the language model's weight or
+the hotwords' for each system alike, and the system.
 
 Utterances are scored by kind: a spelled word that is a name of the list ("listed"), another spelled word ("unlisted"),
 letters that an instruction or a number follows ("random": their letters were drawn), and others ("other").
@@ -223,13 +223,13 @@ def main(arguments: list[str] | None = None) -> None:
     train = [u.text for u in corpus["train"]]
     dev = tune(options.tune, corpus, models(corpus, names, chosen, train), names) if options.tune else {}
     weights = {name: min(of, key=lambda weight: (of[weight], weight)) for name, of in dev.items()}
-    by_text = f"mixed-{label(chosen.size)}"
+    best = min(dev, key=lambda name: min(dev[name].values())) if dev else f"mixed-{label(chosen.size)}"
     lms = models(corpus, names, chosen, train + [u.text for u in corpus["dev"]])
     test, listed = corpus["test"], set(names)
     said, speakers = ({u.id: getattr(u, field) for u in test} for field in ("text", "speaker"))
     kinds = {u.id: kind(u.text, listed) for u in test}
     settings = {
-        "order": chosen.order, "chosen": min(dev, key=lambda name: min(dev[name].values())) if dev else by_text, "perplexity": chosen.perplexity,
+        "order": chosen.order, "chosen": best, "perplexity": chosen.perplexity,
         "share": {label(size): share for size, share in chosen.share.items()}, "weights": weights, "dev": dev,
         "hotword_gain": chosen.gain, "tuned_on": options.tune and options.tune.name, "kinds": kinds, "said": said,
     }  # fmt: skip
