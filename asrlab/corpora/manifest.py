@@ -300,7 +300,8 @@ def _with_length(utterance: Utterance, fields: Mapping[str, Any], wrong: list[st
         except AsrlabError as error:
             wrong.append(f"sources: {error}")
     try:
-        length, rate = header(source.path) if SOUND in utterance.sources else (film.seconds, round(film.rate))
+        silent = film and SOUND not in utterance.sources
+        length, rate = (film.seconds, round(film.rate)) if film and silent else header(source.path)
     except AsrlabError as error:
         wrong.append(f"audio: {error}")
         return utterance

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,5 @@ def _overlap(begin: float, size: float, count: int, there: int) -> tuple[int, np
 
 @lru_cache(maxsize=1)
 def _detector() -> Any:
-    from skimage import data
-    from skimage.feature import Cascade
-
-    return Cascade(data.lbp_frontal_face_cascade_filename())
+    data, feature = (import_module(f"skimage.{name}") for name in ("data", "feature"))  # only who looks waits for them
+    return feature.Cascade(data.lbp_frontal_face_cascade_filename())

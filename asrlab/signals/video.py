@@ -78,21 +78,21 @@ def pictures(path: Path | str, moments: Sequence[float] | np.ndarray) -> Iterato
         stream.thread_type = "AUTO"
         if wanted and wanted[0] > SEEK:
             container.seek(int((wanted[0] - SEEK / 2 + known.zero) * 1_000_000), backward=True)
-        shown: np.ndarray | None = None
+        shown: Any = None
         for frame in container.decode(stream):
             if frame.is_corrupt:
                 raise AsrlabError(f"{path}: damaged at {frame.time or 0.0:.2f} s; {REMEDY}")
             begins = (frame.time or 0.0) - known.zero
             while wanted and shown is not None and wanted[0] < begins - 1e-6:
-                yield shown
+                yield _grey(shown)
                 wanted.pop(0)
             if not wanted:
                 return
-            shown = frame.reformat(format="gray").to_ndarray()
-    if shown is None:
-        raise AsrlabError(f"{path}: none of its {known.pictures} pictures can be decoded; {REMEDY}")
-    for _ in wanted:
-        yield shown
+            shown = frame
+        if shown is None:
+            raise AsrlabError(f"{path}: none of its {known.pictures} pictures can be decoded; {REMEDY}")
+        for _ in wanted:
+            yield _grey(shown)
 
 
 def sound(path: Path | str, sample_rate: int, start: float = 0.0, seconds: float | None = None) -> np.ndarray:
@@ -131,6 +131,11 @@ def sound(path: Path | str, sample_rate: int, start: float = 0.0, seconds: float
     return np.pad(found, (0, max(0, wanted - len(found))))[:wanted]
 
 
+def _grey(frame: Any) -> np.ndarray:
+    """A picture as its greys, uint8 (H, W)."""
+    return np.asarray(frame.reformat(format="gray").to_ndarray())
+
+
 def _mono(frame: Any) -> np.ndarray:
     """The samples of a piece of sound, channels averaged, in [-1, 1]."""
     values = frame.to_ndarray()
@@ -164,7 +169,7 @@ def _info(path: Path, size: int, modified: int) -> VideoInfo:
         # What lies before time 0 is there for the decoder alone, to get going.
         zero = max(0.0, min((b for b in begins.values() if b < math.inf), default=0.0))
         long = {index: max(0.0, end - zero) for index, end in ends.items()}
-        count = counts[film.index] if film else 0
+        count = int(counts[film.index]) if film else 0
         promised = film.frames if film and "mp4" in container.format.name else 0  # others guess
         if not any(counts.values()) or count < promised:
             raise AsrlabError(f"{path}: truncated, {count} of {promised} pictures are there; {REMEDY}")
@@ -176,7 +181,7 @@ def _info(path: Path, size: int, modified: int) -> VideoInfo:
             float(film.average_rate or count / max(long[film.index], 1e-3)) if film else 0.0,
             film.width if film else 0,
             film.height if film else 0,
-            ear.rate if ear and counts[ear.index] else 0,
+            int(ear.rate) if ear and counts[ear.index] else 0,
         )
     _check(path, shown)
     return shown
