@@ -52,6 +52,7 @@ def _place(source: Source, seconds: float, rate: float, options: mouth.MouthOpti
     from asrlab.corpora import cache
 
     film = regular_file(source.path)
-    about = [str(source.path.resolve()), film.st_size, film.st_mtime_ns, source.start, seconds, rate, asdict(options)]
+    stretch = (float(source.start), float(seconds), float(rate))
+    about = [str(source.path.resolve()), film.st_size, film.st_mtime_ns, *stretch, asdict(options)]
     digest = hashlib.sha256(json.dumps([VERSION, *about]).encode()).hexdigest()[:32]
     return cache() / "mouths" / digest[:2] / f"{digest}.npy"

@@ -68,7 +68,7 @@ def test_sound_and_lips_last_equally_long_and_crops_are_kept(root, tmp_path, mon
     (kept,) = (tmp_path / "cache").rglob("*.npy")
     written = kept.stat().st_mtime_ns
     monkeypatch.setattr(films.mouth, "crop", None)  # whoever cropped again would fail
-    assert np.array_equal(first.load(25, "lips"), lips) and kept.stat().st_mtime_ns == written
+    assert np.array_equal(first.load(25.0, "lips"), lips) and kept.stat().st_mtime_ns == written
     monkeypatch.undo()
     monkeypatch.setenv("ASRLAB_CACHE", str(tmp_path / "cache"))
     kept.write_bytes(b"damaged")
