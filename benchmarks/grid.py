@@ -77,7 +77,9 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     command = ["python", "-m", "benchmarks.grid", *(["--quick"] if options.quick else [])]
-    bench = Bench(corpora.load("grid"), corpora.load("an4", dev_speakers=12), options.noise, options.quick)
+    bench = Bench(
+        recipes.load_corpus(recipes.load("grid")), corpora.load("an4", dev_speakers=12), options.noise, options.quick
+    )
     for seed, system in itertools.product(options.seeds, options.systems):
         path = options.results / f"grid-{system}.seed{seed}.json"
         if path.exists():

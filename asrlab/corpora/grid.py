@@ -43,11 +43,17 @@ LETTERS = tuple(GRAMMAR[3].values())
 _NAME = re.compile("".join(f"[{''.join(place)}]" for place in GRAMMAR))
 
 
-def load(root: Path, speakers: Sequence[str] = (), mouth: Mapping[str, Any] | None = None) -> Corpus:
+def load(
+    root: Path,
+    speakers: Sequence[str] = (),
+    leave_out: Sequence[str] = (),
+    mouth: Mapping[str, Any] | None = None,
+) -> Corpus:
     """GRID from `root`, the films of `speakers` (default: all that are there), each with sound and lips.
 
     Of each speaker's names, sorted, every tenth is test, the next one dev, the rest train: sentences are new in test,
-    the faces are not. `mouth`: options of `signals.mouth.MouthOptions`.
+    the faces are not. `leave_out`: films that are damaged, as SPEAKER/NAME, such as s1/pbio7a; the others stay in their
+    splits. `mouth`: options of `signals.mouth.MouthOptions`.
     """
     root = Path(root)
     options = config.from_dict(MouthOptions, mouth or {}, "mouth")
@@ -57,11 +63,15 @@ def load(root: Path, speakers: Sequence[str] = (), mouth: Mapping[str, Any] | No
         who = lacking[0] if lacking else "any speaker"
         raise AsrlabError(f"{root}: no films of {who} (s1/*.mpg, say); fetch them with `asrlab prepare grid`")
     splits: dict[str, list[Utterance]] = {"train": [], "dev": [], "test": []}
+    known = {f"{speaker}/{path.stem}" for speaker, films in there.items() for path in films}
+    if strange := sorted(set(leave_out) - known):
+        raise AsrlabError(f"leave_out={strange[0]!r}: no such film in {root}; write SPEAKER/NAME")
     rate = 0
     for speaker, films in there.items():
         for number, path in enumerate(films):
-            split = {0: "test", 1: "dev"}.get(number % 10, "train")
-            splits[split].append(_utterance(root, speaker, path, options))
+            split = {0: "test", 1: "dev"}.get(number % 10, "train")  # whatever is left out
+            if f"{speaker}/{path.stem}" not in leave_out:
+                splits[split].append(_utterance(root, speaker, path, options))
         rate = max(rate, video.info(films[0]).sample_rate)
     return Corpus("grid", {name: tuple(found) for name, found in splits.items()}, rate)
 

@@ -83,7 +83,10 @@ def track(path: Path | str, moments: np.ndarray, options: MouthOptions) -> np.nd
         if len(faces):
             seen[row] = faces[0]
             several += len(faces) > 1 and faces[1, 2] > RIVAL * faces[0, 2]
-    remedy = "show one face from the front, or say where its mouth is: mouth={box: [LEFT, TOP, WIDTH, HEIGHT]}"
+    remedy = (
+        "look whether it is damaged and leave it out, show one face from the front, or say where its mouth is: "
+        "mouth={box: [LEFT, TOP, WIDTH, HEIGHT]}"
+    )
     if contrast < FLAT:
         raise AsrlabError(f"{path}: black, or of one colour (its greys span {contrast} of 256); {remedy}")
     there = np.isfinite(seen[:, 0])

@@ -116,6 +116,7 @@ def test_gain_in_decibels_is_read_off_the_curve_of_sound_alone():
 
 def test_a_whole_small_run_and_one_that_goes_on(bench, tmp_path, monkeypatch, one_thread):
     monkeypatch.setattr(corpora, "load", lambda name, **options: getattr(bench, name))
+    monkeypatch.setattr(recipes, "load_corpus", lambda recipe: bench.grid)
     small = [f"model.{part}.{name}={value}" for part in ("branches.sound", "branches.lips", "trunk")
              for name, value in (("dim", 16), ("layers", 1), ("kernel", 3))]  # fmt: skip
     small += [f"model.branches.{name}.subsampling_channels=16" for name in ("sound", "lips")]

@@ -60,6 +60,16 @@ def test_films_sentences_times_and_splits(root):
     assert corpus.sample_rate == 16000
 
 
+def test_a_damaged_film_is_left_out_and_the_others_stay_where_they_are(root):
+    everything, fewer = corpora.load("grid", root), corpora.load("grid", root, leave_out=["s1/bbaf2a"])
+    for split in everything.splits:
+        kept = [u.id for u in everything[split] if u.id != "s1/bbaf2a"]
+        assert [u.id for u in fewer[split]] == kept
+    assert sum(len(fewer[split]) for split in fewer.splits) == len(NAMES) - 1
+    with pytest.raises(AsrlabError, match="leave_out='s1/bbaw2a': no such film"):
+        corpora.load("grid", root, leave_out=["s1/bbaw2a"])
+
+
 def test_sound_and_lips_last_equally_long_and_crops_are_kept(root, tmp_path, monkeypatch):
     monkeypatch.setenv("ASRLAB_CACHE", str(tmp_path / "cache"))
     first = corpora.load("grid", root)["test"][0]
