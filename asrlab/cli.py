@@ -102,7 +102,7 @@ def make_parser() -> argparse.ArgumentParser:
         return sub
 
     sub = command("prepare", prepare, "fetch a corpus, or make the synthetic one")
-    sub.add_argument("corpus", help="scenetalk, an4, fsdd, librispeech, speech_commands, yesno or census_names")
+    sub.add_argument("corpus", help="scenetalk, an4, fsdd, grid, librispeech, speech_commands, yesno or census_names")
     sub.add_argument("--root", type=Path, help="folder to put it in (default: $ASRLAB_DATA or the cache)")
 
     sub = command("train", train, "train a recogniser and measure it on the test split")

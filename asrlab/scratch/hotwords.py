@@ -70,7 +70,8 @@ class Hotwords:
 
     def score(self, words: Sequence[str], finished: bool = True) -> float:
         """What a sentence earns; the advances cancel, and its phrases are left."""
-        total, node = 0.0, ()
+        total = 0.0
+        node: Words = ()
         for word in words:
             nats, node = self.step(node, word)
             total += nats

@@ -28,6 +28,36 @@ class SpecAugmentOptions(Options):
     value: float = 0.0  # what hidden cells become; 0 is the mean of normalised features
 
 
+@dataclass(frozen=True)
+class LipsAugmentOptions(Options):
+    """How pictures of lips differ from hearing to hearing: seen in a mirror, and from a little aside."""
+
+    mirror: Share = 0.0  # of the utterances that are seen in a mirror
+    shift: CountOrNone = 0  # pixels by which a whole film may lie further left, right, up or down
+
+
+def jitter(
+    pictures: Tensor, options: LipsAugmentOptions = LipsAugmentOptions(), generator: torch.Generator | None = None
+) -> Tensor:
+    """Pictures (B, N, H, W) of each utterance mirrored or moved as one, their edge repeated: in a new tensor.
+
+    Pictures of no utterance, (B, N), stay as they are. `generator` lives on the pictures' device.
+    """
+    if pictures.ndim != 4 or not (options.mirror or options.shift):
+        return pictures
+    draws = torch.rand(3, len(pictures), generator=generator, device=pictures.device)
+    mirrored = draws[0] < options.mirror
+    steps = (draws[1:] * (2 * options.shift + 1)).long() - options.shift
+    height, width = pictures.shape[2:]
+    rows = (torch.arange(height, device=pictures.device) + steps[0][:, None]).clamp(0, height - 1)  # (B, H)
+    columns = (torch.arange(width, device=pictures.device) + steps[1][:, None]).clamp(0, width - 1)
+    columns = torch.where(mirrored[:, None], columns.flip(1), columns)
+    seen = torch.empty_like(pictures)
+    for row, picture in enumerate(pictures):
+        seen[row] = picture[:, rows[row]][:, :, columns[row]]
+    return seen
+
+
 def spec_augment(
     features: Tensor,
     lengths: Tensor,

@@ -21,12 +21,13 @@ from asrlab import text
 from asrlab.core.errors import AsrlabError
 from asrlab.core.streams import Stream
 from asrlab.corpora import SOUND, Corpus, Utterance
+from asrlab.corpora.films import LIPS
 from asrlab.language import NGram
 from asrlab.models import Model
 from asrlab.recognizer import Recognizer
 from asrlab.scoring.evaluate import choose_search, dev_metrics
 from asrlab.signals import inputs
-from asrlab.signals.augment import random_channel, spec_augment
+from asrlab.signals.augment import jitter, random_channel, spec_augment
 from asrlab.signals.features import normalise_utterance
 from asrlab.signals.inputs import FrontEnds
 from asrlab.signals.noise import add_to_sound
@@ -141,7 +142,10 @@ def prepare(recipe: Recipe, corpus: Corpus, accelerator: Accelerator) -> Trainin
         raise AsrlabError(f"corpus {corpus.name!r}: no utterances in train_splits={list(recipe.train_splits)}")
     tokenizer = make_tokenizer(recipe, corpus, utterances)
     front_ends = inputs.make(recipe.inputs).to(accelerator.device)
-    dataset = Speech(utterances, tokenizer, front_ends.rates, recipe.keep_audio)
+    paths = bool(recipe.objectives.get("path"))
+    dataset = Speech(utterances, tokenizer, front_ends.rates, recipe.keep_audio, paths)
+    if paths and not any(dataset.timed or ()):
+        raise AsrlabError(f"objectives.path: no utterance of {corpus.name!r} has times of its words; leave it out")
     torch.manual_seed(recipe.seed)
     model = Model(front_ends, len(tokenizer), recipe.model).to(accelerator.device)
     if recipe.init:
@@ -187,11 +191,14 @@ def train_epoch(training: Training, network: torch.nn.Module, state: State, prog
         for group in training.optimizer.param_groups:
             group["lr"] = rate
         batch = batch.to(accelerator.device)
-        features = training.front_ends(add_to_sound(batch.inputs, recipe.noise, dataset.rates))
-        heard, features = augment(batch, features, recipe)
+        heard = add_to_sound(batch.inputs, recipe.noise, dataset.rates)
+        if LIPS in heard:
+            heard[LIPS] = Stream(jitter(heard[LIPS].values, recipe.lips_augment), heard[LIPS].lengths)
+        features = drop_modalities(training.front_ends(heard), recipe.modality_dropout)
+        batch, features = augment(batch, features, recipe)
         with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=low_precision):
-            output = network(features, heard.targets["text"].values)
-        losses, named = objectives.losses(recipe.objectives, training.model, output, heard)
+            output = network(features, batch.targets["text"].values)
+        losses, named = objectives.losses(recipe.objectives, training.model, output, batch)
         loss = losses.sum() * (world / len(plan[i]))  # gradients are averaged over processes: this sums them
         training.optimizer.zero_grad()
         accelerator.backward(loss)
@@ -215,6 +222,28 @@ def train_epoch(training: Training, network: torch.nn.Module, state: State, prog
         "grad_norm": float(norm),
         "seconds": round(time.perf_counter() - began, 3),
     }
+
+
+def drop_modalities(
+    features: Mapping[str, Stream], shares: Mapping[str, float], generator: torch.Generator | None = None
+) -> dict[str, Stream]:
+    """Streams of which some utterances lose one modality, as if it had never been there (AV-HuBERT, Shi et al. 2022).
+
+    shares  modality -> how often it is taken away; one at a time, and none that is the last of its utterance
+    """
+    kept = dict(features)
+    if not any(shares.values()):
+        return kept
+    there = torch.stack([stream.lengths > 0 for stream in features.values()]).sum(dim=0)  # (B,) modalities
+    draw = torch.rand(len(there), generator=generator, device=there.device)
+    begin = 0.0
+    for name, share in shares.items():
+        values, lengths = features[name]
+        gone = (draw >= begin) & (draw < begin + share) & (there > (lengths > 0).long())
+        shape = (-1,) + (1,) * (values.ndim - 1)
+        kept[name] = Stream(values.masked_fill(gone.view(shape), 0.0), lengths.masked_fill(gone, 0))
+        begin += share
+    return kept
 
 
 def augment(batch: Batch, features: Mapping[str, Stream], recipe: Recipe) -> tuple[Batch, dict[str, Stream]]:

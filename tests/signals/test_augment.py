@@ -1,5 +1,7 @@
 """SpecAugment by what it hides and how often; speed perturbation against sines, torchaudio and single utterances."""
 
+import itertools
+
 import pytest
 import torch
 import torchaudio.functional
@@ -7,7 +9,9 @@ import torchaudio.functional
 from asrlab.core.errors import AsrlabError
 from asrlab.signals.augment import (
     ChannelOptions,
+    LipsAugmentOptions,
     SpecAugmentOptions,
+    jitter,
     random_channel,
     spec_augment,
     speed_lengths,
@@ -168,3 +172,21 @@ def test_no_channel_no_change_and_padding_stays():
     for bad in ({"share": 1.5}, {"colour": -1.0}, {"waves": 0}, {"keep": 2.0}):
         with pytest.raises(AsrlabError, match=next(iter(bad))):
             ChannelOptions(**bad)
+
+
+def test_pictures_are_mirrored_and_moved_as_one_film():
+    films = torch.arange(200 * 2 * 4 * 6, dtype=torch.int16).view(200, 2, 4, 6)
+    seen = jitter(films, LipsAugmentOptions(mirror=0.5, shift=1), torch.Generator().manual_seed(0))
+    mirrored = 0
+    for film, found in zip(films, seen, strict=True):
+        for down, across, flip in itertools.product((-1, 0, 1), (-1, 0, 1), (False, True)):
+            rows, columns = (torch.arange(4) + down).clamp(0, 3), (torch.arange(6) + across).clamp(0, 5)
+            if torch.equal(film[:, rows][:, :, columns.flip(0) if flip else columns], found):
+                mirrored += flip
+                break
+        else:
+            raise AssertionError("neither mirrored nor moved")
+    assert 60 < mirrored < 140  # of 200, at one half
+    assert jitter(films, LipsAugmentOptions()) is films
+    nothing = torch.zeros(3, 1)
+    assert jitter(nothing, LipsAugmentOptions(0.5, 2)) is nothing
