@@ -132,7 +132,7 @@ export default {
     const data = model.get("data");
     let example = data.examples[0], weight = data.weight, beam = data.beam, now = 0, history = [], plain = [], sound = { stop() {} };
     const card = frame(el, { title: "The hotword editor",
-      help: "Write what you expect, a phrase a line; a name is taken as spelled. Then go through the frames: what the hotwords lend is the coral part of a bar." });
+      help: "Write what you expect, a phrase a line; a name is taken as spelled. Then go through the frames: the green part of a bar is what the hotwords lend." });
     const which = choice({ label: "Recording", options: data.examples.map((one, i) => [i, one.text]), value: 0 }, (i) => { example = data.examples[i]; load(); });
     const list = h("textarea", { class: "hw-list", rows: 5, spellcheck: "false", "aria-label": "Hotwords, a phrase a line", oninput: () => run() });
     list.value = data.phrases.join("\n");
