@@ -1,6 +1,6 @@
 """Hotwords in a beam search: what they cost, what they find, beside pyctcdecode, ctc-beam-decoder and asr-decoder.
 
-    python -m benchmarks.hotwords [--repeats 5] [--utterances 6] [--cases TEXT] [--out FILE]
+    python -m benchmarks.hotwords [--repeats 5] [--utterances 6] [--peers NAME ...] [--cases TEXT] [--out FILE]
 
 The task of benchmarks/decoders.py with V = 32, of whose sentences each holds a name that no language model knows.  The
 lists hold the names that are said among others: 0, 1,000 or 100,000 of them, the same for all sides, as are the
@@ -68,7 +68,7 @@ class NamesTask(Task):
 class Bench:
     """The tasks, the lists and the peers' processes."""
 
-    def __init__(self, utterances: int, folder: Path):
+    def __init__(self, utterances: int, folder: Path, peers: list[str]):
         source = Source(np.random.default_rng(1))
         known = set(source.words)
         pool = [word for word in Source(np.random.default_rng(5), 110_000, 1).words if word not in known]
@@ -83,7 +83,7 @@ class Bench:
         self.dev = NamesTask(tokenizer, source, pool[:500], utterances, seed=3)
         self.task = NamesTask(tokenizer, source, pool[500:1000], utterances, seed=4)
         script = Path(__file__).with_name("hotwords_peer.py")
-        self.peers = {n: Peer(peer_python(n, of[0], shared=of[3]), script) for n, of in SYSTEMS.items()}
+        self.peers = {n: Peer(peer_python(n, SYSTEMS[n][0], shared=SYSTEMS[n][3]), script) for n in peers}
         self.weights: dict[tuple[str, str], float] = {}
 
     def ours(self, task: Task, kind: str, beam: int, words: str, size: int, weight: float):
@@ -119,7 +119,7 @@ class Bench:
     def run(self, kind: str, beam: int, words: str, repeats: int) -> tuple[dict[str, float], list[str]]:
         """All sizes of one setting, ours and those peers that can do it: metrics, and who was too slow."""
         metrics, late, systems = {}, [], {}
-        names = ["asrlab", *(n for n, of in SYSTEMS.items() if of[1] == words)]
+        names = ["asrlab", *(n for n in self.peers if SYSTEMS[n][1] == words)]
         for name in names:
             for size in SIZES:
                 key = f"{name}.{kind}-{beam}-{words}-{size}"
@@ -187,11 +187,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=5, help="rounds, of which the fastest counts")
     parser.add_argument("--utterances", type=int, default=6)
+    parser.add_argument("--peers", nargs="*", choices=SYSTEMS, default=list(SYSTEMS), help="whom to compare with")
     parser.add_argument("--cases", default="", help="only settings with this in their name")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/hotwords.json"))
     options = parser.parse_args()
     began, metrics, late = time.perf_counter(), {}, []
-    with TemporaryDirectory() as folder, Bench(options.utterances, Path(folder)) as bench:
+    with TemporaryDirectory() as folder, Bench(options.utterances, Path(folder), options.peers) as bench:
         for kind, beam, words in ((k, b, w) for w in OPTIONS for k in ("peaky", "flat") for b in (10, 100)):
             if options.cases not in f"{kind}-{beam}-{words}":
                 continue
@@ -212,7 +213,7 @@ def main() -> None:
         wall_seconds=time.perf_counter() - began, seed=1,
         settings={
             "timing": "processor time of one thread, minima over rounds in turns, on a machine with other work",
-            "requirements": {name: of[0] for name, of in SYSTEMS.items()}, "weights": weights, "left_out": late,
+            "requirements": {name: SYSTEMS[name][0] for name in options.peers}, "weights": weights, "left_out": late,
         },
     )  # fmt: skip
 

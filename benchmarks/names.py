@@ -15,8 +15,8 @@ N is how many of the commonest names; `all` are 91,910.  What is chosen is chose
 set, by the perplexity of their texts under models of the other speakers' texts: the n-gram order, N of `mixed` and the
 weight.  Their sound chooses nothing, since a recogniser that was trained on all speakers knows it.  A hotword weighs
 what a mixture would give it: the language model's weight times the mean gain in log-probability of dev's names.
-With --tune, a recogniser trained without those speakers, dev's sound chooses the language model's weight as well, for
-own, texts, mixed and shuffled alike.
+With --tune, a recogniser trained without those speakers, dev's sound chooses instead: the language model's weight or
+the hotwords' for each system alike, and the system.
 
 Utterances are scored by kind: a spelled word that is a name of the list ("listed"), another spelled word ("unlisted"),
 letters that an instruction or a number follows ("random": their letters were drawn), and others ("other").
@@ -49,6 +49,7 @@ ORDERS = (3, 4, 5, 6, 7)
 SIZES = (1000, 5000, 20_000)  # that dev may choose from
 BASE, SHOWN, ALL = "own", 5000, 0  # what others are compared with; sizes that are reported whatever was chosen
 LM_WEIGHTS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
+HOTWORD_WEIGHTS = (0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0)
 KINDS = ("listed", "unlisted", "random", "other")
 
 
@@ -147,13 +148,19 @@ def decode(r: Recognizer, heard: Mapping[str, Heard], lms: Mapping[str, NGram], 
     return found
 
 
+def expect(r: Recognizer, heard: Mapping[str, Heard], own: NGram, names: list[str], size: int, nats: float) -> dict:
+    """{utterance id: text} with names as hotwords."""
+    plain = r.with_decoder(replace(r.beam, times=False), own, r.lexicon)
+    expecting = plain.with_hotwords([Hotword((text,)) for text in spell(names, size)], nats)
+    return {i: expecting.best(h).text for i, h in heard.items()}
+
+
 def answers(r: Recognizer, heard: Mapping[str, Heard], lms, weights, names: list[str], gain: float) -> dict:
     """Those of all systems, the hotwords too."""
     found = decode(r, heard, lms, weights)
-    own = r.with_decoder(replace(r.beam, times=False), lms["own"], r.lexicon)
     for size in (SHOWN, ALL):
-        expecting = own.with_hotwords([Hotword((text,)) for text in spell(names, size)], r.beam.lm_weight * gain)
-        found[f"hotwords-{label(size)}"] = {i: expecting.best(h).text for i, h in heard.items()}
+        name = f"hotwords-{label(size)}"
+        found[name] = expect(r, heard, lms["own"], names, size, weights.get(name, r.beam.lm_weight * gain))
     return found
 
 
@@ -161,23 +168,32 @@ def listen(r: Recognizer, utterances: Sequence[Utterance]) -> dict[str, Heard]:
     return dict(zip([u.id for u in utterances], r.hear([r.read(u) for u in utterances]), strict=True))
 
 
-def tune(folder: Path, corpus: Corpus, lms: Mapping[str, NGram]) -> dict[str, float]:
-    """The language model's weight of each system with the fewest errors on dev's sound; of equals the smallest."""
+def tune(folder: Path, corpus: Corpus, lms: Mapping[str, NGram], names: list[str]) -> dict[str, dict[float, float]]:
+    """{system: {weight: word error rate}} on dev's sound, the weight being the language model's or a hotword's."""
     r = Recognizer.load(folder)
     heard, said = listen(r, corpus["dev"]), {u.id: u.text for u in corpus["dev"]}
     errors: dict[str, dict[float, float]] = {}
     for weight in LM_WEIGHTS:
         for name, texts in decode(r, heard, lms, dict.fromkeys(lms, weight)).items():
             errors.setdefault(name, {})[weight] = score.wer(said, texts)
+    for size, weight in ((size, weight) for size in (SHOWN, ALL) for weight in HOTWORD_WEIGHTS):
+        texts = expect(r, heard, lms["own"], names, size, weight)
+        errors.setdefault(f"hotwords-{label(size)}", {})[weight] = score.wer(said, texts)
     for name, of in errors.items():
         print(f"dev, {name}: " + ", ".join(f"{weight:g}: {wer:.2%}" for weight, wer in of.items()), flush=True)
-    return {name: min(of, key=lambda weight: (of[weight], weight)) for name, of in errors.items()}
+    return errors
 
 
-def metrics(found: Mapping[str, Mapping[str, str]], said: Mapping, kinds: Mapping, speakers: Mapping) -> dict:
+def metrics(
+    found: Mapping[str, Mapping[str, str]],
+    said: Mapping[str, str],
+    kinds: Mapping[str, str],
+    speakers: Mapping[str, str],
+    parts: Sequence[str] = KINDS,
+) -> dict[str, float]:
     """Error rates of each system over all and by kind, and what they are more than those of `BASE`, over speakers."""
     result = {}
-    for part in ("", *KINDS):
+    for part in ("", *parts):
         ids = [i for i in said if part in ("", kinds[i])]
         end = f".{part}" if part else ""
         references = {i: said[i] for i in ids}
@@ -205,15 +221,17 @@ def main(arguments: list[str] | None = None) -> None:
     names, corpus = names_by_share(), corpora.load("an4", dev_speakers=DEV_SPEAKERS)
     chosen = choose(corpus, names)
     train = [u.text for u in corpus["train"]]
-    weights = tune(options.tune, corpus, models(corpus, names, chosen, train)) if options.tune else {}
+    dev = tune(options.tune, corpus, models(corpus, names, chosen, train), names) if options.tune else {}
+    weights = {name: min(of, key=lambda weight: (of[weight], weight)) for name, of in dev.items()}
+    best = min(dev, key=lambda name: min(dev[name].values())) if dev else f"mixed-{label(chosen.size)}"
     lms = models(corpus, names, chosen, train + [u.text for u in corpus["dev"]])
     test, listed = corpus["test"], set(names)
     said, speakers = ({u.id: getattr(u, field) for u in test} for field in ("text", "speaker"))
     kinds = {u.id: kind(u.text, listed) for u in test}
     settings = {
-        "order": chosen.order, "chosen": f"mixed-{label(chosen.size)}", "perplexity": chosen.perplexity,
-        "share": {label(size): share for size, share in chosen.share.items()}, "lm_weights": weights,
-        "hotword_gain": chosen.gain, "tuned_on": options.tune and options.tune.name, "kinds": kinds,
+        "order": chosen.order, "chosen": best, "perplexity": chosen.perplexity,
+        "share": {label(size): share for size, share in chosen.share.items()}, "weights": weights, "dev": dev,
+        "hotword_gain": chosen.gain, "tuned_on": options.tune and options.tune.name, "kinds": kinds, "said": said,
     }  # fmt: skip
     runs = {}
     for folder in options.models:
