@@ -58,7 +58,7 @@ def drawn(language: Grammar | WordAutomaton, alt: str, caption: str = "") -> Pic
 def _columns(a, states: int) -> list[int]:
     """How many words the longest way to each state has, no circle walked."""
     column = [0] * states
-    waiting = [(int(a.start[0]), (int(a.start[0]),))]
+    waiting: list[tuple[int, tuple[int, ...]]] = [(int(a.start[0]), (int(a.start[0]),))]
     while waiting:
         s, way = waiting.pop()
         for after in set(a.next[a.first[s] : a.first[s + 1]].tolist()) - set(way):
