@@ -11,7 +11,8 @@ from asrlab.language.grammar import SOMETHING, Grammar
 from asrlab.pages.plot import Picture
 
 MOST = 14  # states that can still be told apart
-ACROSS, DOWN, RADIUS, LINE = 148, 78, 15, 15  # pixels: between columns and rows, of a circle, between lines of words
+ACROSS, DOWN, RADIUS, LINE = 124, 78, 15, 15  # pixels: between columns and rows, of a circle, between lines of words
+BEND = 100  # pixels by which an arrow bends for each column that it leaps over
 
 
 def drawn(language: Grammar | WordAutomaton, alt: str, caption: str = "") -> Picture:
@@ -27,8 +28,10 @@ def drawn(language: Grammar | WordAutomaton, alt: str, caption: str = "") -> Pic
     column = _columns(a, states)
     rows = [[s for s in range(states) if column[s] == c] for c in range(max(column) + 1)]
     tallest = max(map(len, rows))
+    leaps = [column[after] - column[s] for s in range(states) for after in a.next[a.first[s] : a.first[s + 1]].tolist()]
+    top = 50 + BEND * max(0, max(leaps, default=0) - 1) // 2  # for arrows over other states
     place = {
-        s: (40 + ACROSS * c, 70 + DOWN * (k + (tallest - len(of_column)) / 2))
+        s: (40 + ACROSS * c, top + DOWN * (k + (tallest - len(of_column)) / 2))
         for c, of_column in enumerate(rows) for k, s in enumerate(of_column)
     }  # fmt: skip
     parts = []
@@ -40,7 +43,7 @@ def drawn(language: Grammar | WordAutomaton, alt: str, caption: str = "") -> Pic
             arrows.setdefault(int(a.next[arc]), []).append(shown)
         parts += [_arrow(place[s], place[after], column[after] - column[s], said) for after, said in arrows.items()]
     parts += [_circle(place[s], s, math.exp(float(a.final[s]))) for s in range(states)]
-    width, height = 80 + ACROSS * max(column), 120 + DOWN * (tallest - 1)
+    width, height = 80 + ACROSS * max(column), top + 80 + DOWN * (tallest - 1)
     svg = (
         f'<svg viewBox="0 0 {width} {height}" width="{width}" role="img" aria-label="{html.escape(alt)}" '
         'style="max-width:100%;min-width:34rem;height:auto;font:13px sans-serif" fill="none" stroke="currentColor">'
@@ -53,14 +56,16 @@ def drawn(language: Grammar | WordAutomaton, alt: str, caption: str = "") -> Pic
 
 
 def _columns(a, states: int) -> list[int]:
-    """How many words the shortest way to each state has."""
-    column, waiting = {int(a.start[0]): 0}, [int(a.start[0])]
-    for s in waiting:  # which grows meanwhile
-        for after in a.next[a.first[s] : a.first[s + 1]].tolist():
-            if after not in column:
-                column[after] = column[s] + 1
-                waiting.append(after)
-    return [column.get(s, 0) for s in range(states)]
+    """How many words the longest way to each state has, no circle walked."""
+    column = [0] * states
+    waiting: list[tuple[int, tuple[int, ...]]] = [(int(a.start[0]), (int(a.start[0]),))]
+    while waiting:
+        s, way = waiting.pop()
+        for after in set(a.next[a.first[s] : a.first[s + 1]].tolist()) - set(way):
+            if len(way) > column[after]:
+                column[after] = len(way)
+                waiting.append((after, (*way, after)))
+    return column
 
 
 def _circle(at: tuple[float, float], state: int, ends: float) -> str:
@@ -74,17 +79,18 @@ def _circle(at: tuple[float, float], state: int, ends: float) -> str:
 def _arrow(begin: tuple[float, float], end: tuple[float, float], columns: int, words: list[str]) -> str:
     (x, y), (u, v) = begin, end
     if columns == 0 and begin == end:
-        path = f"M{x - 7} {y - RADIUS + 1}C{x - 26} {y - 52} {x + 26} {y - 52} {x + 7} {y - RADIUS}"
-        middle = x, y - 46
+        path = f"M{x - 7} {y + RADIUS - 1}C{x - 26} {y + 48} {x + 26} {y + 48} {x + 7} {y + RADIUS}"
+        middle = x, y + 56
     else:
-        bend = 0 if columns == 1 else -34 * max(1, abs(columns) - 1)
+        bend = 0 if columns == 1 else -BEND * max(0.6, abs(columns) - 1)
         mx, my = (x + u) / 2, (y + v) / 2 + bend
         first, last = math.atan2(my - y, mx - x), math.atan2(v - my, u - mx)
         x, y = x + RADIUS * math.cos(first), y + RADIUS * math.sin(first)
         u, v = u - RADIUS * math.cos(last), v - RADIUS * math.sin(last)
         path = f"M{x:.1f} {y:.1f}Q{mx:.1f} {my:.1f} {u:.1f} {v:.1f}"
         middle = mx, (my + (y + v) / 2) / 2 - 6
-    x, top = middle[0], middle[1] - LINE * (len(words) - 1)
+    below = columns == 1 and v == y  # a straight arrow's words, away from those that bend over it
+    x, top = middle[0], y + LINE + 2 if below else middle[1] - LINE * (len(words) - 1)
     lines = "".join(
         f'<text x="{x:.1f}" y="{top + LINE * k:.1f}" {_TEXT}>{html.escape(word)}</text>' for k, word in enumerate(words)
     )
