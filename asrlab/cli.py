@@ -37,7 +37,7 @@ REPORTS = {**{name: name for name in GRADE_FILES}, "json": "to_json"}  # the fun
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0, 1 after an error that was told, 130 after an interruption.
 
-    `asrlab grade` returns 3 for a notebook that lacks points.
+    `asrlab grade` returns 3 for a notebook that lacks points, or a recogniser that does not beat the bar.
     """
     for stream in (sys.stdout, sys.stderr):  # a terminal that knows ASCII alone shows the rest as \u escapes
         if isinstance(stream, io.TextIOWrapper):
@@ -152,11 +152,18 @@ def make_parser() -> argparse.ArgumentParser:
     add_threads(sub)
     add_expectations(sub)
 
-    sub = command("grade", grade, "grade a notebook of exercises, or a class; status 0 full points, 3 not all")
-    sub.add_argument("notebook", nargs="?", type=Path, help="the notebook to grade")
+    sub = command(
+        "grade", grade, "grade a notebook of exercises, a class, or the capstone's recogniser; status 3: not all points"
+    )
+    sub.add_argument("notebook", nargs="?", type=Path, help="the notebook to grade, or the folder of a recogniser")
     sub.add_argument("--class", dest="folder", type=Path, metavar="DIR", help="grade all notebooks of a folder instead")
     sub.add_argument("--set", help="which exercises (default: as the notebook says; with --class it must be said)")
-    sub.add_argument("--seed", type=int, help="draws the inputs (default: fresh ones each time)")
+    sub.add_argument("--seed", type=int, help="draws the inputs (default: fresh ones), or the split of the capstone")
+    sub.add_argument("--bar", type=float, help="capstone: the word error rate to beat (default: 0.124)")
+    sub.add_argument(
+        "--board", type=Path, metavar="FILE", help="capstone: the leaderboard (default: leaderboard.jsonl)"
+    )
+    sub.add_argument("--name", default="", help="capstone: the name on the leaderboard (default: that of the folder)")
     sub.add_argument("--jobs", type=int, default=1, help="with --class: notebooks side by side (default: 1)")
     sub.add_argument("--out", type=Path, help="with --class: folder for tables and feedback (default: DIR-graded)")
     sub.add_argument("--sandbox", default="process", help="process (default) or bwrap, a name space around it")
@@ -411,6 +418,8 @@ def grade(options: argparse.Namespace) -> int:
 
     if (options.notebook is None) == (options.folder is None):
         raise AsrlabError("give one notebook, or --class DIR with a folder of them")
+    if options.notebook and options.notebook.is_dir():
+        return grade_recogniser(options)
     how: dict[str, Any] = {"limits": Limits(call_seconds=options.seconds), "wrapper": launcher(options.sandbox)}
     if options.folder:
         return grade_folder(options, how)
@@ -421,6 +430,20 @@ def grade(options: argparse.Namespace) -> int:
             made = getattr(report, REPORTS[name])(graded)
             write_text(path, made if isinstance(made, str) else json.dumps(made, indent=1) + "\n")
     return 0 if graded.passed else 3
+
+
+def grade_recogniser(options: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from asrlab.grading import capstone
+
+    bar = capstone.BAR if options.bar is None else options.bar
+    result = capstone.measure(options.notebook, options.seed, bar, name=options.name)
+    print(capstone.text(result))
+    print(capstone.board(capstone.enter(result, options.board or Path("leaderboard.jsonl"))))
+    if options.json:
+        write_text(options.json, json.dumps({**asdict(result), "passed": result.passed}, indent=1) + "\n")
+    return 0 if result.passed else 3
 
 
 def grade_folder(options: argparse.Namespace, how: dict[str, Any]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -179,4 +180,14 @@ def hold_out_speakers(
     if not 0 <= count < max(len(speakers), 1):
         raise AsrlabError(f"dev_speakers={count}: must be at least 0 and below the {len(speakers)} speakers of train")
     chosen = {speakers[(2 * i + 1) * len(speakers) // (2 * count)] for i in range(count)}
+    return tuple(u for u in utterances if u.speaker not in chosen), tuple(u for u in utterances if u.speaker in chosen)
+
+
+def draw_speakers(utterances: tuple[Utterance, ...], seed: int) -> tuple[tuple[Utterance, ...], tuple[Utterance, ...]]:
+    """(train, test): one speaker in six, drawn with the seed, is in test. The same on every machine; the order of the
+    utterances does not matter. Raises AsrlabError for fewer than two speakers, or a seed below 0."""
+    speakers = sorted({u.speaker for u in utterances})
+    if len(speakers) < 2 or seed < 0:
+        raise AsrlabError(f"split_seed={seed}: takes a seed of 0 or more, and two speakers; there are {len(speakers)}")
+    chosen = set(random.Random(seed).sample(speakers, max(1, round(len(speakers) / 6))))
     return tuple(u for u in utterances if u.speaker not in chosen), tuple(u for u in utterances if u.speaker in chosen)
