@@ -139,7 +139,7 @@ def errors(references: Texts, hypotheses: Texts, unit: str = "word") -> dict[Has
 
 
 def confusions(references: Texts, hypotheses: Texts, unit: str = "word", correct: bool = False) -> list[Confusion]:
-    """What was misrecognised as what, most frequent first (then by spelling); correct=True counts the right ones too."""
+    """What was misrecognised as what, most frequent first (then by spelling); correct=True counts right ones too."""
     pairs: Counter[tuple[str | None, str | None]] = Counter()
     for _, reference, hypothesis in zip(*_paired(references, hypotheses), strict=True):
         for op in align(reference, hypothesis, unit):
