@@ -11,12 +11,16 @@ import textwrap
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asrlab
 from asrlab.core.config import brief
 from asrlab.core.errors import AsrlabError
 from asrlab.core.files import check_place, json_lines, read_json_lines, shown, write_whole
+from asrlab.core.machine import settle_threads
+
+if TYPE_CHECKING:
+    from asrlab.recognizer import Recognizer
 
 DESCRIPTION = "A readable speech recogniser: fetch a corpus, train on it, decode, score, transcribe."
 
@@ -33,7 +37,7 @@ REPORTS = {**{name: name for name in GRADE_FILES}, "json": "to_json"}  # the fun
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0, 1 after an error that was told, 130 after an interruption.
 
-    `asrlab grade` returns 3 for a notebook that lacks points.
+    `asrlab grade` returns 3 for a notebook that lacks points, or a recogniser that does not beat the bar.
     """
     for stream in (sys.stdout, sys.stderr):  # a terminal that knows ASCII alone shows the rest as \u escapes
         if isinstance(stream, io.TextIOWrapper):
@@ -98,7 +102,7 @@ def make_parser() -> argparse.ArgumentParser:
         return sub
 
     sub = command("prepare", prepare, "fetch a corpus, or make the synthetic one")
-    sub.add_argument("corpus", help="scenetalk, an4, fsdd, librispeech, speech_commands or yesno")
+    sub.add_argument("corpus", help="scenetalk, an4, fsdd, grid, librispeech, speech_commands, yesno or census_names")
     sub.add_argument("--root", type=Path, help="folder to put it in (default: $ASRLAB_DATA or the cache)")
 
     sub = command("train", train, "train a recogniser and measure it on the test split")
@@ -112,12 +116,20 @@ def make_parser() -> argparse.ArgumentParser:
     sub.add_argument("--cpu", action="store_true", help="leave a GPU alone")
     sub.add_argument("--receipt", type=Path, help="also write the receipt to this file")
     sub.add_argument("--quiet", action="store_true", help="no progress bars")
+    add_threads(sub, "OMP_NUM_THREADS, or what is found to be faster")
 
     sub = command("decode", decode, "decode a split of a corpus with a trained recogniser")
     sub.add_argument("model", type=Path, help="directory that `asrlab train` wrote, or the name of a packaged one")
     sub.add_argument("--corpus", help="corpus by name (default: the one of the recipe), or a manifest or folder")
     sub.add_argument("--split", default="test", help="which part of it (default: test)")
+    sub.add_argument("--rescore", type=Path, metavar="LM", help="answer with the best of its list by a neural language "
+                     "model too: directory that NeuralLM.save wrote")  # fmt: skip
+    sub.add_argument("--rescore-weight", type=float, default=0.5, help="factor on that model's score (default: 0.5)")
+    sub.add_argument("--nbest", type=int, default=20, help="with --rescore: hypotheses on the list (default: 20)")
     sub.add_argument("--out", type=Path, help="write what its own search heard here, as JSON lines of id and text")
+    sub.add_argument("--quiet", action="store_true", help="no progress bars")
+    add_threads(sub)
+    add_expectations(sub)
 
     sub = command(
         "score", score, "word and character errors of a JSON lines file; capitals and punctuation do not count"
@@ -130,13 +142,28 @@ def make_parser() -> argparse.ArgumentParser:
     sub = command("transcribe", transcribe, "write down what is said in sound files")
     sub.add_argument("files", nargs="+", type=Path, help="WAV, FLAC, MP3 or OGG, of any rate and length")
     sub.add_argument("--model", type=Path, help="directory or name of a recogniser (default: an4, packaged)")
-    sub.add_argument("--json", action="store_true", help="one JSON object a file, with word times and confidences")
+    sub.add_argument(
+        "--json", action="store_true", help="one JSON object a file, with word times, confidences and meanings"
+    )
+    sub.add_argument(
+        "--min-confidence", type=float, default=0.0, metavar="P",
+        help="below this mean confidence of the words (0 to 1) answer that it was not understood",
+    )  # fmt: skip
+    add_threads(sub)
+    add_expectations(sub)
 
-    sub = command("grade", grade, "grade a notebook of exercises, or a class; status 0 full points, 3 not all")
-    sub.add_argument("notebook", nargs="?", type=Path, help="the notebook to grade")
+    sub = command(
+        "grade", grade, "grade a notebook of exercises, a class, or the capstone's recogniser; status 3: not all points"
+    )
+    sub.add_argument("notebook", nargs="?", type=Path, help="the notebook to grade, or the folder of a recogniser")
     sub.add_argument("--class", dest="folder", type=Path, metavar="DIR", help="grade all notebooks of a folder instead")
     sub.add_argument("--set", help="which exercises (default: as the notebook says; with --class it must be said)")
-    sub.add_argument("--seed", type=int, help="draws the inputs (default: fresh ones each time)")
+    sub.add_argument("--seed", type=int, help="draws the inputs (default: fresh ones), or the split of the capstone")
+    sub.add_argument("--bar", type=float, help="capstone: the word error rate to beat (default: 0.124)")
+    sub.add_argument(
+        "--board", type=Path, metavar="FILE", help="capstone: the leaderboard (default: leaderboard.jsonl)"
+    )
+    sub.add_argument("--name", default="", help="capstone: the name on the leaderboard (default: that of the folder)")
     sub.add_argument("--jobs", type=int, default=1, help="with --class: notebooks side by side (default: 1)")
     sub.add_argument("--out", type=Path, help="with --class: folder for tables and feedback (default: DIR-graded)")
     sub.add_argument("--sandbox", default="process", help="process (default) or bwrap, a name space around it")
@@ -152,6 +179,63 @@ def make_parser() -> argparse.ArgumentParser:
 
     command("bench", bench, "measure features, training and decoding on this machine")
     return parser
+
+
+def add_threads(parser: argparse.ArgumentParser, default: str = "OMP_NUM_THREADS, or one a core") -> None:
+    """The option of every command that computes with torch."""
+    parser.add_argument("--threads", type=int, metavar="N", help=f"to compute with (default: {default})")
+
+
+def add_expectations(sub: argparse.ArgumentParser) -> None:
+    """The options of commands that can be told what to expect."""
+    sub.add_argument(
+        "--hotwords", type=Path, metavar="FILE",
+        help="phrases to expect, one a line: PHRASE, OTHER SPELLING [PHONES] : WEIGHT; all but PHRASE may be left out",
+    )  # fmt: skip
+    sub.add_argument(
+        "--hotword-weight", type=float, metavar="NATS", help="what a phrase earns that has no weight of its own (4)"
+    )
+    sub.add_argument("--grammar", type=Path, help="answer with sentences of this grammar alone (a JSGF file)")
+    sub.add_argument(
+        "--dictionary", type=Path, help="with --grammar: words and phones, where the recogniser lacks them"
+    )
+
+
+def expecting(recognizer: "Recognizer", options: argparse.Namespace) -> "Recognizer":
+    """The recogniser with the hotwords or the grammar that the command line names, or as it was."""
+    if options.hotwords is not None and options.grammar is not None:
+        raise AsrlabError("--hotwords and --grammar: a grammar already names all that can be said; give one of them")
+    if options.hotword_weight is not None and options.hotwords is None:
+        raise AsrlabError(f"--hotword-weight {options.hotword_weight:g} without phrases to weigh; add --hotwords FILE")
+    if options.dictionary is not None and options.grammar is None:
+        raise AsrlabError(f"--dictionary {options.dictionary} without --grammar: give both")
+    if options.hotwords is not None:
+        return _with_hotwords(recognizer, options.hotwords, options.hotword_weight)
+    if options.grammar is not None:
+        return _with_grammar(recognizer, options.grammar, options.dictionary)
+    return recognizer
+
+
+def _with_hotwords(recognizer: "Recognizer", path: Path, weight: float | None) -> "Recognizer":
+    from asrlab.language import read_hotwords
+    from asrlab.recognizer import HOTWORD_NATS
+
+    hotwords = read_hotwords(path)
+    try:
+        return recognizer.with_hotwords(hotwords, HOTWORD_NATS if weight is None else weight)
+    except AsrlabError as error:
+        raise AsrlabError(f"{path}: {error}") from error
+
+
+def _with_grammar(recognizer: "Recognizer", path: Path, dictionary: Path | None) -> "Recognizer":
+    from asrlab.corpora.an4 import read_dictionary
+    from asrlab.language import Grammar
+
+    if dictionary is None:
+        return recognizer.with_grammar(Grammar.read(path))
+    if not dictionary.is_file():
+        raise AsrlabError(f"--dictionary {dictionary}: no such file; write lines of WORD PHONE PHONE ...")
+    return recognizer.with_grammar(Grammar.read(path), dictionary=read_dictionary(dictionary))
 
 
 def recipe_help() -> str:
@@ -192,8 +276,10 @@ def train(options: argparse.Namespace) -> None:
     written = options.receipt or directory / "receipt.json"
     if main_process:
         check_place(written)
+    told = settle_threads(options.threads)
     if main_process:
         print(corpus.summary())
+        print(told)
     recognizer = run_training(
         chosen, directory, corpus, not options.restart, not options.quiet, "cpu" if options.cpu else None
     )
@@ -220,8 +306,10 @@ def decode(options: argparse.Namespace) -> None:
     from asrlab.training import recipe
     from asrlab.training.directory import RECIPE
 
+    if options.threads is not None:
+        settle_threads(options.threads)
     folder = options.model if os.path.exists(options.model) else packaged_folder(str(options.model))
-    recognizer = Recognizer.load(folder)
+    recognizer = expecting(Recognizer.load(folder), options)
     if options.out:
         check_place(options.out)
     if options.corpus is not None:
@@ -230,7 +318,13 @@ def decode(options: argparse.Namespace) -> None:
         trained = config.load_json(recipe.Recipe, folder / RECIPE)
     else:
         raise AsrlabError(f"{folder}: does not say which corpus it was trained on; give --corpus")
-    result = evaluate(recognizer, recipe.load_corpus(trained)[options.split], progress=True)
+    further = {}
+    if options.rescore:
+        from asrlab.language.neural import NeuralLM
+
+        scorers = {"neural": (options.rescore_weight, NeuralLM.load(options.rescore))}
+        further["rescored"] = lambda heard: recognizer.rescored(heard, scorers, options.nbest)[0]
+    result = evaluate(recognizer, recipe.load_corpus(trained)[options.split], not options.quiet, further)
     print(result.report())
     if options.out:
         write_whole(options.out, json_lines([{"id": i, "text": text} for i, text in result.answers.items()]))
@@ -288,10 +382,14 @@ def transcribe(options: argparse.Namespace) -> None:
 
     from asrlab.recognizer import Recognizer, packaged_folder
 
+    if not 0 <= options.min_confidence <= 1:
+        raise AsrlabError(f"--min-confidence {options.min_confidence:g}: give 0 to 1")
+    if options.threads is not None:
+        settle_threads(options.threads)
     folder = options.model
     if folder is not None and not os.path.exists(folder):
         folder = packaged_folder(str(folder))
-    recognizer = Recognizer.load(folder)
+    recognizer = expecting(Recognizer.load(folder), options)
     failed = 0
     for path in options.files:
         try:
@@ -301,10 +399,14 @@ def transcribe(options: argparse.Namespace) -> None:
             print(f"asrlab transcribe: {_told(told)}", file=sys.stderr)
             failed += 1
             continue
+        understood = transcript.confidence >= options.min_confidence
         if options.json:
-            print(json.dumps({"file": shown(path), **asdict(transcript)}, ensure_ascii=False))
+            row = {"id": shown(path.stem), "file": shown(path), **asdict(transcript)}
+            row |= {"confidence": transcript.confidence, "understood": understood}
+            print(json.dumps(row, ensure_ascii=False))
         else:
-            print(f"{shown(path)}\t{transcript.text}" if len(options.files) > 1 else transcript.text)
+            text = transcript.text if understood else f"(not understood: confidence {transcript.confidence:.2f})"
+            print(f"{shown(path)}\t{text}" if len(options.files) > 1 else text)
     if failed:
         raise AsrlabError(f"{failed} of {len(options.files)} files could not be transcribed")
 
@@ -316,6 +418,8 @@ def grade(options: argparse.Namespace) -> int:
 
     if (options.notebook is None) == (options.folder is None):
         raise AsrlabError("give one notebook, or --class DIR with a folder of them")
+    if options.notebook and options.notebook.is_dir():
+        return grade_recogniser(options)
     how: dict[str, Any] = {"limits": Limits(call_seconds=options.seconds), "wrapper": launcher(options.sandbox)}
     if options.folder:
         return grade_folder(options, how)
@@ -326,6 +430,20 @@ def grade(options: argparse.Namespace) -> int:
             made = getattr(report, REPORTS[name])(graded)
             write_text(path, made if isinstance(made, str) else json.dumps(made, indent=1) + "\n")
     return 0 if graded.passed else 3
+
+
+def grade_recogniser(options: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from asrlab.grading import capstone
+
+    bar = capstone.BAR if options.bar is None else options.bar
+    result = capstone.measure(options.notebook, options.seed, bar, name=options.name)
+    print(capstone.text(result))
+    print(capstone.board(capstone.enter(result, options.board or Path("leaderboard.jsonl"))))
+    if options.json:
+        write_text(options.json, json.dumps({**asdict(result), "passed": result.passed}, indent=1) + "\n")
+    return 0 if result.passed else 3
 
 
 def grade_folder(options: argparse.Namespace, how: dict[str, Any]) -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from asrlab.core.errors import AsrlabError
-from asrlab.corpora.base import Corpus, Utterance, header, hold_out_speakers
+from asrlab.corpora.base import Corpus, Utterance, draw_speakers, header, hold_out_speakers
 from asrlab.corpora.download import Archive, install
 from asrlab.text import normalise
 
@@ -24,14 +24,17 @@ _TRANSCRIPT = re.compile(r"^(?:<s>\s*)?(?P<text>.*?)\s*(?:</s>\s*)?\((?P<id>[^()
 _ALTERNATIVE = re.compile(r"\(\d+\)$")  # "A(2)" is the second pronunciation of "A"
 
 
-def load(root: Path, dev_speakers: int = 0) -> Corpus:
+def load(root: Path, dev_speakers: int = 0, split_seed: int | None = None) -> Corpus:
     """AN4 from `root` (the folder an4/), split as published: train (74 speakers) and test (10 others).
 
+    `split_seed` splits anew instead: of all speakers every sixth, drawn with this seed, is in test.
     `dev_speakers` > 0 takes that many speakers out of train into a split `dev`, evenly spaced in the sorted list of
     speakers (which begins with f or m, so both sexes are there in proportion); 0 leaves train whole, with no `dev`.
     """
     root = Path(root)
     train, test = _split(root, "train"), _split(root, "test")
+    if split_seed is not None:
+        train, test = draw_speakers((*train, *test), split_seed)
     splits = {"train": train, "test": test}
     if dev_speakers:
         train, dev = hold_out_speakers(train, dev_speakers)

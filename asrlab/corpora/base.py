@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from asrlab.core.errors import AsrlabError
+from asrlab.signals.mouth import MouthOptions
 
 SOUND = "sound"  # the modality that most corpora have; others: lips, scene
 
@@ -18,10 +20,11 @@ SOUND = "sound"  # the modality that most corpora have; others: lips, scene
 class Source:
     """Where one modality of an utterance lies: a stretch of a file. `corpora.read` gives what is there."""
 
-    path: Path  # a recording, an array of frames (.npy), or a tar shard of many
+    path: Path  # a recording, a film, an array of frames (.npy), or a tar shard of many
     start: float = 0.0  # where in the file it begins, in seconds
     seconds: float | None = None  # how long it is, None: to the end of the file
     member: str = ""  # the file inside, for a tar shard
+    mouth: MouthOptions | None = None  # of lips in a film: what is cut out, None: as a film's mouth usually is
 
 
 @dataclass(frozen=True)
@@ -120,16 +123,49 @@ class Corpus:
 
 
 def header(path: Path) -> tuple[float, int]:
-    """(seconds, sample rate in Hz) of an audio file, from its header alone.
+    """(seconds, sample rate in Hz) of an audio file, from its header alone, or of the sound of a film.
 
-    Raises AsrlabError naming the file if it is missing, is not audio or holds no sample.
+    Raises AsrlabError naming the file if it is missing, is neither or holds no sample.
     """
-    from asrlab.signals import audio
+    from asrlab.signals import audio, video
+
+    if video.is_video(path):
+        film = video.info(path)
+        if not film.sample_rate:
+            raise AsrlabError(f"{path}: a film without sound; name it under sources as lips, and its sound as audio")
+        return film.seconds, film.sample_rate
 
     info = audio.info(path)
     if info.frames == 0:
         raise AsrlabError(f"{path}: holds no samples; record it again, or take the file out of the list")
     return info.seconds, info.sample_rate
+
+
+WORDS = "words"  # the note that holds the times of the words
+
+
+def note_of_times(words: Iterable[tuple[str, float, float]]) -> str:
+    """Words with the seconds where they begin and end, as a note of an utterance: "bin 0.95 1.18, blue 1.18 1.36"."""
+    return ", ".join(f"{word} {start:g} {end:g}" for word, start, end in words)
+
+
+def word_times(utterance: Utterance) -> list[tuple[str, float, float]]:
+    """(word, start, end) in seconds of every word, from the note `words`; none where there is no such note.
+
+    Raises AsrlabError naming the utterance if the note is written otherwise, or holds other words than its text.
+    """
+    note = utterance.notes.get(WORDS, "")
+    try:
+        found = [(word, float(start), float(end)) for word, start, end in (x.split() for x in note.split(",") if x)]
+    except ValueError:
+        found = [(note, 0.0, -1.0)]
+    sane = all(0 <= start <= end for _, start, end in found)
+    if note and not (sane and [word for word, *_ in found] == utterance.text.split()):
+        raise AsrlabError(
+            f"{utterance}: the note {WORDS} is {note[:80]!r}; expected 'WORD START END, ...' in seconds for each word "
+            f"of {utterance.text!r}"
+        )
+    return found
 
 
 def hold_out_speakers(
@@ -144,4 +180,14 @@ def hold_out_speakers(
     if not 0 <= count < max(len(speakers), 1):
         raise AsrlabError(f"dev_speakers={count}: must be at least 0 and below the {len(speakers)} speakers of train")
     chosen = {speakers[(2 * i + 1) * len(speakers) // (2 * count)] for i in range(count)}
+    return tuple(u for u in utterances if u.speaker not in chosen), tuple(u for u in utterances if u.speaker in chosen)
+
+
+def draw_speakers(utterances: tuple[Utterance, ...], seed: int) -> tuple[tuple[Utterance, ...], tuple[Utterance, ...]]:
+    """(train, test): one speaker in six, drawn with the seed, is in test. The same on every machine; the order of the
+    utterances does not matter. Raises AsrlabError for fewer than two speakers, or a seed below 0."""
+    speakers = sorted({u.speaker for u in utterances})
+    if len(speakers) < 2 or seed < 0:
+        raise AsrlabError(f"split_seed={seed}: takes a seed of 0 or more, and two speakers; there are {len(speakers)}")
+    chosen = set(random.Random(seed).sample(speakers, max(1, round(len(speakers) / 6))))
     return tuple(u for u in utterances if u.speaker not in chosen), tuple(u for u in utterances if u.speaker in chosen)

@@ -86,7 +86,7 @@ def set_of(notebook: Notebook, name: str | None) -> ExerciseSet:
         return exercise_set(name)
     if notebook.set_name in sets():
         return exercise_set(notebook.set_name)
-    for known in sets():
-        if known in notebook.path.stem:
-            return exercise_set(known)
+    named = [known for known in sets() if known in notebook.path.stem]
+    if named:
+        return exercise_set(max(named, key=len))  # one set's name may begin another's
     raise AsrlabError(f"{notebook.path}: of which set? Pass --set with one of {', '.join(sets())}")

@@ -12,6 +12,7 @@ COMPARISONS = {
 OPERATORS = {
     ast.Add: (ast.Sub,), ast.Sub: (ast.Add,), ast.Mult: (ast.Div,), ast.Div: (ast.Mult,), ast.Pow: (ast.Mult,),
     ast.MatMult: (), ast.FloorDiv: (ast.Mult,), ast.Mod: (ast.Mult,),
+    ast.BitOr: (ast.BitAnd,), ast.BitAnd: (ast.BitOr,),
 }  # fmt: skip
 NAMES = {"min": "max", "max": "min", "sum": "mean", "logaddexp": "maximum", "sqrt": "abs", "minimum": "maximum",
          "maximum": "minimum", "any": "all", "all": "any", "sorted": "list", "exp": "abs"}  # fmt: skip

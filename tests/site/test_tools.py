@@ -42,6 +42,7 @@ plain = plain_markdown.PlainMarkdown(
         ("As {cite:t}`two` says", "As Elman 1990 says"),
         ("{math}`x^2`, {kbd}`Tab`, {abbr}`WER (word error rate)`", "$x^2$, `Tab`, WER"),
         ("{.lead}\nFirst.", "First."),
+        ("the tags `{hour}` and `{minute}`", "the tags `{hour}` and `{minute}`"),
         ("[Go](data.md){.go .first} or [stay](other.md)", "[Go](data.ipynb) or stay"),
         ("[far](https://example.org)", "[far](https://example.org)"),
         ("(target)=\n% a remark\nText", "Text"),
