@@ -11,12 +11,16 @@ import textwrap
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asrlab
 from asrlab.core.config import brief
 from asrlab.core.errors import AsrlabError
 from asrlab.core.files import check_place, json_lines, read_json_lines, shown, write_whole
+from asrlab.core.machine import settle_threads
+
+if TYPE_CHECKING:
+    from asrlab.recognizer import Recognizer
 
 DESCRIPTION = "A readable speech recogniser: fetch a corpus, train on it, decode, score, transcribe."
 
@@ -98,7 +102,7 @@ def make_parser() -> argparse.ArgumentParser:
         return sub
 
     sub = command("prepare", prepare, "fetch a corpus, or make the synthetic one")
-    sub.add_argument("corpus", help="scenetalk, an4, fsdd, librispeech, speech_commands or yesno")
+    sub.add_argument("corpus", help="scenetalk, an4, fsdd, grid, librispeech, speech_commands, yesno or census_names")
     sub.add_argument("--root", type=Path, help="folder to put it in (default: $ASRLAB_DATA or the cache)")
 
     sub = command("train", train, "train a recogniser and measure it on the test split")
@@ -112,12 +116,20 @@ def make_parser() -> argparse.ArgumentParser:
     sub.add_argument("--cpu", action="store_true", help="leave a GPU alone")
     sub.add_argument("--receipt", type=Path, help="also write the receipt to this file")
     sub.add_argument("--quiet", action="store_true", help="no progress bars")
+    add_threads(sub, "OMP_NUM_THREADS, or what is found to be faster")
 
     sub = command("decode", decode, "decode a split of a corpus with a trained recogniser")
     sub.add_argument("model", type=Path, help="directory that `asrlab train` wrote, or the name of a packaged one")
     sub.add_argument("--corpus", help="corpus by name (default: the one of the recipe), or a manifest or folder")
     sub.add_argument("--split", default="test", help="which part of it (default: test)")
+    sub.add_argument("--rescore", type=Path, metavar="LM", help="answer with the best of its list by a neural language "
+                     "model too: directory that NeuralLM.save wrote")  # fmt: skip
+    sub.add_argument("--rescore-weight", type=float, default=0.5, help="factor on that model's score (default: 0.5)")
+    sub.add_argument("--nbest", type=int, default=20, help="with --rescore: hypotheses on the list (default: 20)")
     sub.add_argument("--out", type=Path, help="write what its own search heard here, as JSON lines of id and text")
+    sub.add_argument("--quiet", action="store_true", help="no progress bars")
+    add_threads(sub)
+    add_expectations(sub)
 
     sub = command(
         "score", score, "word and character errors of a JSON lines file; capitals and punctuation do not count"
@@ -130,7 +142,15 @@ def make_parser() -> argparse.ArgumentParser:
     sub = command("transcribe", transcribe, "write down what is said in sound files")
     sub.add_argument("files", nargs="+", type=Path, help="WAV, FLAC, MP3 or OGG, of any rate and length")
     sub.add_argument("--model", type=Path, help="directory or name of a recogniser (default: an4, packaged)")
-    sub.add_argument("--json", action="store_true", help="one JSON object a file, with word times and confidences")
+    sub.add_argument(
+        "--json", action="store_true", help="one JSON object a file, with word times, confidences and meanings"
+    )
+    sub.add_argument(
+        "--min-confidence", type=float, default=0.0, metavar="P",
+        help="below this mean confidence of the words (0 to 1) answer that it was not understood",
+    )  # fmt: skip
+    add_threads(sub)
+    add_expectations(sub)
 
     sub = command(
         "grade", grade, "grade a notebook of exercises, a class, or the capstone's recogniser; status 3: not all points"
@@ -159,6 +179,63 @@ def make_parser() -> argparse.ArgumentParser:
 
     command("bench", bench, "measure features, training and decoding on this machine")
     return parser
+
+
+def add_threads(parser: argparse.ArgumentParser, default: str = "OMP_NUM_THREADS, or one a core") -> None:
+    """The option of every command that computes with torch."""
+    parser.add_argument("--threads", type=int, metavar="N", help=f"to compute with (default: {default})")
+
+
+def add_expectations(sub: argparse.ArgumentParser) -> None:
+    """The options of commands that can be told what to expect."""
+    sub.add_argument(
+        "--hotwords", type=Path, metavar="FILE",
+        help="phrases to expect, one a line: PHRASE, OTHER SPELLING [PHONES] : WEIGHT; all but PHRASE may be left out",
+    )  # fmt: skip
+    sub.add_argument(
+        "--hotword-weight", type=float, metavar="NATS", help="what a phrase earns that has no weight of its own (4)"
+    )
+    sub.add_argument("--grammar", type=Path, help="answer with sentences of this grammar alone (a JSGF file)")
+    sub.add_argument(
+        "--dictionary", type=Path, help="with --grammar: words and phones, where the recogniser lacks them"
+    )
+
+
+def expecting(recognizer: "Recognizer", options: argparse.Namespace) -> "Recognizer":
+    """The recogniser with the hotwords or the grammar that the command line names, or as it was."""
+    if options.hotwords is not None and options.grammar is not None:
+        raise AsrlabError("--hotwords and --grammar: a grammar already names all that can be said; give one of them")
+    if options.hotword_weight is not None and options.hotwords is None:
+        raise AsrlabError(f"--hotword-weight {options.hotword_weight:g} without phrases to weigh; add --hotwords FILE")
+    if options.dictionary is not None and options.grammar is None:
+        raise AsrlabError(f"--dictionary {options.dictionary} without --grammar: give both")
+    if options.hotwords is not None:
+        return _with_hotwords(recognizer, options.hotwords, options.hotword_weight)
+    if options.grammar is not None:
+        return _with_grammar(recognizer, options.grammar, options.dictionary)
+    return recognizer
+
+
+def _with_hotwords(recognizer: "Recognizer", path: Path, weight: float | None) -> "Recognizer":
+    from asrlab.language import read_hotwords
+    from asrlab.recognizer import HOTWORD_NATS
+
+    hotwords = read_hotwords(path)
+    try:
+        return recognizer.with_hotwords(hotwords, HOTWORD_NATS if weight is None else weight)
+    except AsrlabError as error:
+        raise AsrlabError(f"{path}: {error}") from error
+
+
+def _with_grammar(recognizer: "Recognizer", path: Path, dictionary: Path | None) -> "Recognizer":
+    from asrlab.corpora.an4 import read_dictionary
+    from asrlab.language import Grammar
+
+    if dictionary is None:
+        return recognizer.with_grammar(Grammar.read(path))
+    if not dictionary.is_file():
+        raise AsrlabError(f"--dictionary {dictionary}: no such file; write lines of WORD PHONE PHONE ...")
+    return recognizer.with_grammar(Grammar.read(path), dictionary=read_dictionary(dictionary))
 
 
 def recipe_help() -> str:
@@ -199,8 +276,10 @@ def train(options: argparse.Namespace) -> None:
     written = options.receipt or directory / "receipt.json"
     if main_process:
         check_place(written)
+    told = settle_threads(options.threads)
     if main_process:
         print(corpus.summary())
+        print(told)
     recognizer = run_training(
         chosen, directory, corpus, not options.restart, not options.quiet, "cpu" if options.cpu else None
     )
@@ -227,8 +306,10 @@ def decode(options: argparse.Namespace) -> None:
     from asrlab.training import recipe
     from asrlab.training.directory import RECIPE
 
+    if options.threads is not None:
+        settle_threads(options.threads)
     folder = options.model if os.path.exists(options.model) else packaged_folder(str(options.model))
-    recognizer = Recognizer.load(folder)
+    recognizer = expecting(Recognizer.load(folder), options)
     if options.out:
         check_place(options.out)
     if options.corpus is not None:
@@ -237,7 +318,13 @@ def decode(options: argparse.Namespace) -> None:
         trained = config.load_json(recipe.Recipe, folder / RECIPE)
     else:
         raise AsrlabError(f"{folder}: does not say which corpus it was trained on; give --corpus")
-    result = evaluate(recognizer, recipe.load_corpus(trained)[options.split], progress=True)
+    further = {}
+    if options.rescore:
+        from asrlab.language.neural import NeuralLM
+
+        scorers = {"neural": (options.rescore_weight, NeuralLM.load(options.rescore))}
+        further["rescored"] = lambda heard: recognizer.rescored(heard, scorers, options.nbest)[0]
+    result = evaluate(recognizer, recipe.load_corpus(trained)[options.split], not options.quiet, further)
     print(result.report())
     if options.out:
         write_whole(options.out, json_lines([{"id": i, "text": text} for i, text in result.answers.items()]))
@@ -295,10 +382,14 @@ def transcribe(options: argparse.Namespace) -> None:
 
     from asrlab.recognizer import Recognizer, packaged_folder
 
+    if not 0 <= options.min_confidence <= 1:
+        raise AsrlabError(f"--min-confidence {options.min_confidence:g}: give 0 to 1")
+    if options.threads is not None:
+        settle_threads(options.threads)
     folder = options.model
     if folder is not None and not os.path.exists(folder):
         folder = packaged_folder(str(folder))
-    recognizer = Recognizer.load(folder)
+    recognizer = expecting(Recognizer.load(folder), options)
     failed = 0
     for path in options.files:
         try:
@@ -308,10 +399,14 @@ def transcribe(options: argparse.Namespace) -> None:
             print(f"asrlab transcribe: {_told(told)}", file=sys.stderr)
             failed += 1
             continue
+        understood = transcript.confidence >= options.min_confidence
         if options.json:
-            print(json.dumps({"file": shown(path), **asdict(transcript)}, ensure_ascii=False))
+            row = {"id": shown(path.stem), "file": shown(path), **asdict(transcript)}
+            row |= {"confidence": transcript.confidence, "understood": understood}
+            print(json.dumps(row, ensure_ascii=False))
         else:
-            print(f"{shown(path)}\t{transcript.text}" if len(options.files) > 1 else transcript.text)
+            text = transcript.text if understood else f"(not understood: confidence {transcript.confidence:.2f})"
+            print(f"{shown(path)}\t{text}" if len(options.files) > 1 else text)
     if failed:
         raise AsrlabError(f"{failed} of {len(options.files)} files could not be transcribed")
 

@@ -1,5 +1,7 @@
 """The recogniser as one thing: front ends, model, tokenizer, search. Load it, give it a file, read the text."""
 
+import copy
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -7,17 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import save
 
 from asrlab.core import config, sealed
 from asrlab.core.errors import AsrlabError
 from asrlab.core.files import write_whole
 from asrlab.core.streams import stack
+from asrlab.core.weights import checked
 from asrlab.corpora import Utterance
 from asrlab.decode import BeamDecoder, BeamOptions, Hypothesis, Word, greedy
 from asrlab.decode.attention import AttentionBeam, AttentionOptions
-from asrlab.language import NGram
+from asrlab.decode.grammatical import GrammarDecoder
+from asrlab.decode.rescore import Scorer, rescore
+from asrlab.language import Grammar, Hotword, Language, NGram, context_graph, phrase_weights, way_in
 from asrlab.models import Model, ModelOptions
 from asrlab.signals import audio
 from asrlab.signals import inputs as front_ends
@@ -32,6 +36,10 @@ FIELDS = ("inputs", "model", "tokenizer", "beam", "attention", "search", "lexico
 SEARCHES = ("greedy", "beam", "lexicon", "lm", "lexicon_lm", "attention", "joint")  # from the simplest on
 BATCH_SECONDS = 60.0  # padded sound that goes through the model at once
 NO_CTC = "this model has an attention head alone (model.ctc=false): decode it with attend()"
+NOT_STEADY = SegmentOptions(margin_db=2.0)  # speech 5 dB below white noise still is; white noise alone never is
+TOO_SHORT_TO_TELL = 1.0  # seconds; here steady noise and speech look alike
+GRAMMAR = "grammar"  # the search for sentences of a grammar alone
+HOTWORDS, HOTWORD_NATS = "hotwords", 4.0  # the search that expects phrases, and what each earns if nothing else is said
 SILENCE = 1e-4  # a recording that never exceeds this amplitude (-80 dB) holds no speech
 
 
@@ -42,6 +50,14 @@ class Transcript:
     text: str
     words: tuple[Word, ...]  # with times in seconds from the beginning of the recording
     segments: tuple[tuple[float, float], ...]  # the stretches of speech that were found, in seconds
+    meanings: tuple[Mapping[str, str] | None, ...] = ()  # with a grammar, of each: slot -> value, or None
+
+    @property
+    def confidence(self) -> float:
+        """Mean confidence of the words, 0 to 1; 0 where there are none. Low for noise and for speech of another kind
+        than the recogniser has learned, where the words are guesses.
+        """
+        return sum(word.confidence for word in self.words) / len(self.words) if self.words else 0.0
 
 
 @dataclass(frozen=True)
@@ -97,6 +113,8 @@ class Recognizer:
         # Phones make words by way of a lexicon alone.
         words: Iterable[str] | None = tokenizer.lexicon if lexicon is None else lexicon
         self.lexicon = tuple(words) if words is not None else None
+        self._expecting: BeamDecoder | None = None  # with the hotwords of `with_hotwords`
+        self.grammar: GrammarDecoder | None = None  # what listens for the sentences of `with_grammar`
         ways = list(self.searches())
         self.search = search or ways[-1]
         if self.search not in ways:
@@ -136,16 +154,67 @@ class Recognizer:
     def _ctc_and_words(self) -> BeamDecoder:
         return self._beam_decoder(replace(self.beam, word_bonus=0.0), None, self.lexicon)
 
-    def _beam_decoder(self, beam: BeamOptions, lm: NGram | None, lexicon: Sequence[str] | None) -> BeamDecoder:
+    def _beam_decoder(
+        self,
+        beam: BeamOptions,
+        lm: NGram | None,
+        lexicon: Sequence[str] | None,
+        hotwords: Sequence[Hotword] = (),
+        weight: float = 0.0,
+    ) -> BeamDecoder:
+        language: dict[str, tuple[float, Language]] = {"lm": (beam.lm_weight, lm)} if lm is not None else {}
         spellings = lexicon_tokens(self.tokenizer, lexicon) if lexicon is not None else None
-        language = {"lm": (beam.lm_weight, lm)} if lm is not None else None
+        if hotwords:
+            language[HOTWORDS] = (1.0, context_graph(phrase_weights(hotwords, weight)))
+            added = way_in(hotwords, self.tokenizer, lexicon)
+            spellings = {**spellings, **added} if spellings is not None else None
         return BeamDecoder(self.tokenizer, beam, language, spellings, self.frame_seconds)
+
+    def with_hotwords(self, hotwords: Sequence[Hotword], weight: float = HOTWORD_NATS) -> "Recognizer":
+        """The same recogniser, whose own search is now the one named "hotwords", which expects these phrases.
+
+        It is the beam search over CTC with all the text that there is, the language model, the lexicon and the phrases;
+        words of theirs that the lexicon lacks are added to it (`asrlab.language.way_in`).  The other searches stay.
+
+        hotwords  the phrases, as `asrlab.language.read_hotwords` reads them; none is a list too
+        weight    nats for an occurrence of a phrase without a weight of its own
+
+        Raises AsrlabError without a CTC head, for a phrase that is there twice or has a letter or a word that this
+        recogniser cannot answer with, and for a weight that is no finite number.
+        """
+        if self.model.ctc is None:
+            raise AsrlabError(NO_CTC)
+        if not math.isfinite(weight):
+            raise AsrlabError(f"hotword weight {weight}; pass a finite number of nats, such as {HOTWORD_NATS:g}")
+        beam = self.beam if self.lm is not None else replace(self.beam, word_bonus=0.0)
+        found = copy.copy(self)
+        found._expecting = self._beam_decoder(beam, self.lm, self.lexicon, hotwords, weight)
+        found.search = HOTWORDS
+        return found
 
     def with_decoder(
         self, beam: BeamOptions | None = None, lm: NGram | None = None, lexicon: Sequence[str] | None = None
     ) -> "Recognizer":
         """The same model behind another beam search."""
         return Recognizer(self.inputs, self.model, self.tokenizer, beam or self.beam, lm, lexicon, self.attention)
+
+    def with_grammar(
+        self,
+        grammar: Grammar,
+        weight: float = 1.0,
+        dictionary: Mapping[str, Sequence[Sequence[str]]] | None = None,
+    ) -> "Recognizer":
+        """The same recogniser, which now answers with sentences of a grammar alone.
+
+        `weight` is the factor on the grammar's nats, `dictionary` has the pronunciations of words that the recogniser's
+        own lexicon lacks. The grammar is not saved. Raises AsrlabError as `GrammarDecoder`.
+        """
+        if self.model.ctc is None:
+            raise AsrlabError(NO_CTC.replace("attend()", "attend(), without a grammar"))
+        found = copy.copy(self)
+        found.grammar = GrammarDecoder(self.tokenizer, grammar, self.beam, weight, dictionary, self.frame_seconds)
+        found.search = GRAMMAR
+        return found
 
     def read(self, utterance: Utterance) -> dict[str, np.ndarray]:
         """What an utterance holds of the modalities that the model reads. Raises AsrlabError as `Utterance.load`."""
@@ -165,8 +234,8 @@ class Recognizer:
         self.model.eval()
         given = [{"sound": r} if isinstance(r, np.ndarray) else r for r in recordings]
         rates, found = self.front_ends.rates, {}
-        for values in given:
-            self._check_modalities(values, rates)
+        for i, values in enumerate(given):
+            self._check_recording(i, values, rates)
         seconds = [max(len(x) / rates[name] for name, x in values.items()) for values in given]
         for indices in _batches(seconds):
             inputs = {name: stack([_tensor(given[i].get(name)) for i in indices]).to(self.device) for name in rates}
@@ -176,12 +245,17 @@ class Recognizer:
                 found[i] = Heard(output.frames[row, :length], log_probs)
         return [found[i] for i in range(len(given))]
 
-    @staticmethod
-    def _check_modalities(values: Mapping[str, np.ndarray], rates: Mapping[str, float]) -> None:
+    def _check_recording(self, i: int, values: Mapping[str, np.ndarray], rates: Mapping[str, float]) -> None:
         strange = [name for name in values if name not in rates]
         if strange or not any(len(x) for x in values.values()):
             what = strange[0] if strange else "nothing"
-            raise AsrlabError(f"a recording with {what}: this recogniser reads {', '.join(rates)}; give it those")
+            raise AsrlabError(f"recording {i} with {what}: this recogniser reads {', '.join(rates)}; give it those")
+        samples = len(values.get("sound", ()))
+        if samples and samples < self._sound.window:
+            raise AsrlabError(
+                f"recording {i}: {samples} samples at {self.sample_rate} Hz, shorter than one analysis window "
+                f"({self._sound.window}); pad it with zeros or leave it out"
+            )
 
     def log_probs(self, recordings: Sequence[Input]) -> list[np.ndarray]:
         """Log-probabilities `(T, V)` in nats of the CTC head for each recording, given as to `hear`.
@@ -200,6 +274,16 @@ class Recognizer:
         """Beam search with this recogniser's language model and lexicon; the best first."""
         return self.decoder.decode(log_probs)
 
+    def rescored(self, heard: Heard, scorers: Mapping[str, tuple[float, Scorer]], nbest: int = 20) -> list[Hypothesis]:
+        """The `nbest` hypotheses of beam search, to whose scores further weighted ones are added; the best first.
+
+        scorers  name -> (weight, scorer), such as a `NeuralLM`
+
+        Raises AsrlabError if the model has no CTC head, or as `asrlab.decode.rescore.rescore`.
+        """
+        wide = self._beam_decoder(replace(self.beam, nbest=nbest), self.lm, self.lexicon)
+        return rescore(wide.decode(heard.ctc), scorers)
+
     def attend(self, heard: Heard, options: AttentionOptions | None = None, joint: bool = True) -> list[Hypothesis]:
         """Beam search over the attention head, with `joint` together with CTC where the model has it; the best first.
 
@@ -214,8 +298,9 @@ class Recognizer:
         """The ways in which this recogniser can be decoded, from the simplest to all that it has.
 
         `greedy` is CTC's best path, `beam` a search over CTC alone, `lexicon` over the words of the lexicon, `lm` and
-        `lexicon_lm` with the language model. Where only a lexicon makes words of tokens the simplest is `lexicon`.
-        `attention` is the attention head alone, `joint` both heads together.
+        `lexicon_lm` with the language model, `hotwords` with all that and the phrases of `with_hotwords`. Where only a
+        lexicon makes words of tokens the simplest is `lexicon`. `attention` is the attention head alone, `joint` both
+        heads together, `grammar` a search for the sentences of `with_grammar`.
         """
         found: dict[str, Way] = {}
         if self.model.ctc is not None:
@@ -227,10 +312,14 @@ class Recognizer:
             if self.lm is not None:
                 name = "lexicon_lm" if self.lexicon is not None else "lm"
                 found[name] = lambda heard: self.decode(heard.ctc)[0]
+            if (expecting := self._expecting) is not None:
+                found[HOTWORDS] = lambda heard: expecting.decode(heard.ctc)[0]
         if self.model.decoder is not None:
             found["attention"] = lambda heard: self.attend(heard, joint=False)[0]
             if self.model.ctc is not None:
                 found["joint"] = lambda heard: self.attend(heard)[0]
+        if (grammar := self.grammar) is not None:
+            found[GRAMMAR] = lambda heard: grammar.decode(heard.ctc).hypothesis
         return found
 
     def best(self, heard: Heard) -> Hypothesis:
@@ -242,7 +331,8 @@ class Recognizer:
     ) -> Transcript:
         """Text and word times of a file, or of samples `(N,)` at `sample_rate` Hz, of any length.
 
-        A long recording is cut where nobody speaks into stretches of at most `max_seconds`.
+        A long recording is cut where nobody speaks into stretches of at most `max_seconds`. Steady noise, a tone or a
+        constant has no text.
         Raises AsrlabError naming the file if it cannot be read, is shorter than one analysis window, or is silent.
         """
         name = "the recording" if isinstance(recording, np.ndarray) else str(recording)
@@ -269,7 +359,9 @@ class Recognizer:
             for (begin, _), hypothesis in zip(segments, best, strict=True)
             for word in hypothesis.words
         )
-        return Transcript(" ".join(h.text for h in best if h.text), words, tuple(segments))
+        grammar = self.grammar.grammar if self.grammar is not None else None
+        meanings = tuple(grammar.interpret(h.text) for h in best) if grammar is not None else ()
+        return Transcript(" ".join(h.text for h in best if h.text), words, tuple(segments), meanings)
 
     def _samples(self, recording: Path | str | np.ndarray, sample_rate: int | None) -> np.ndarray:
         if not isinstance(recording, np.ndarray):
@@ -283,19 +375,24 @@ class Recognizer:
         return audio.resample(recording, sample_rate, self.sample_rate)
 
     def _segments(self, samples: np.ndarray, max_seconds: float) -> list[tuple[float, float]]:
+        """What is worth listening to. A short recording is heard whole, or not at all where nothing stands out."""
         whole = len(samples) / self.sample_rate
         if whole <= max_seconds:
-            return [(0.0, whole)]
-        shortest = 2 * self._sound.window / self.sample_rate
+            heard = whole < TOO_SHORT_TO_TELL or segment_speech(samples, self.sample_rate, NOT_STEADY)
+            return [(0.0, whole)] if heard else []
         found = segment_speech(samples, self.sample_rate, SegmentOptions(max_seconds=max_seconds))
+        shortest = 2 * self._sound.window / self.sample_rate
         return [(a, b) for a, b in found if b - a >= shortest]
 
     def save(self, directory: Path | str, half: bool = False) -> None:
         """Write recognizer.json, model.safetensors and, where there is one, the language model.
 
         `half` stores the weights in 16 bits: half the size, and differences in the fourth digit.
-        Raises AsrlabError if the directory cannot be written.
+        Raises AsrlabError if the directory cannot be written, and for a recogniser with hotwords, which are no part of
+        what is saved.
         """
+        if self.search in (HOTWORDS, GRAMMAR):
+            raise AsrlabError(f"{directory}: {self.search} is not saved; save it without, and keep its file")
         directory = Path(directory)
         description = {
             "format": FORMAT,
@@ -311,7 +408,7 @@ class Recognizer:
         weights = {k: (v.half() if half else v).contiguous().cpu() for k, v in self.model.state_dict().items()}
         write_whole(directory / WEIGHTS, save(weights))
         if self.lm is not None:
-            write_whole(directory / LANGUAGE, self.lm.write_arpa)
+            self.lm.write_arpa(directory / LANGUAGE)
         sealed.write(directory / CONFIG, description, [WEIGHTS, LANGUAGE] if self.lm is not None else [WEIGHTS])
 
     @classmethod
@@ -385,24 +482,9 @@ def _weights(
     path: Path, data: bytes, shapes: front_ends.FrontEnds, vocabulary: int, options: ModelOptions
 ) -> dict[str, torch.Tensor]:
     """The weights in a file, as float32, once they are known to be those of a model with these options."""
-    try:
-        weights = load(data)
-    except SafetensorError as error:
-        raise AsrlabError(f"{path}: missing or damaged ({error}); copy it or train again") from error
     with torch.device("meta"):  # all shapes, and no memory
         expected = Model(shapes, vocabulary, options).state_dict()
-    other = f"{path}: weights of another model than {CONFIG} describes"
-    for name in {**expected, **weights}:
-        if name not in weights or name not in expected:
-            raise AsrlabError(f"{other} ({name} is in one of them alone); keep the two together")
-        one, wanted = weights[name], expected[name]
-        if one.shape != wanted.shape:
-            raise AsrlabError(f"{other} ({name}: {list(one.shape)}, not {list(wanted.shape)}); keep the two together")
-        if one.dtype not in ((torch.float32, torch.float16) if wanted.is_floating_point() else (wanted.dtype,)):
-            raise AsrlabError(f"{other} ({name}: {one.dtype}, not {wanted.dtype}); keep the two together")
-        if not torch.isfinite(one).all():
-            raise AsrlabError(f"{path}: {name} holds values that are not finite; copy it or train again")
-    return {name: one.to(expected[name].dtype) for name, one in weights.items()}
+    return checked(path, data, expected, CONFIG)
 
 
 def _tensor(values: np.ndarray | None) -> torch.Tensor:

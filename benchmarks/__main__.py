@@ -1,6 +1,7 @@
 """All measurements, one after the other, each in a process of its own: `python -m benchmarks`.
 
-The receipts go to benchmarks/results/. Training AN4 three times takes an hour on two cores; the rest some minutes each.
+The receipts go to benchmarks/results/. Training AN4 three times takes an hour on two cores, the six systems
+of GRID three times a night; the rest some minutes each.
 """
 
 import subprocess
@@ -8,7 +9,7 @@ import sys
 
 ORDER = (
     "features", "decoders", "training", "pocketsphinx_an4", "fsdd", "conditions", "front_end", "encoders", "notebooks",
-    "an4",
+    "an4", "grid",
 )  # fmt: skip
 
 

@@ -116,8 +116,10 @@ class Peer:
         self.close()
 
 
-def interleave(cases: Mapping[str, Callable], repeats: int = 7, warmup: int = 1) -> dict[str, float]:
-    """The median time of each case, seconds: {name: median}.
+def interleave(
+    cases: Mapping[str, Callable], repeats: int = 7, warmup: int = 1, summary: Callable = statistics.median
+) -> dict[str, float]:
+    """The time of each case, seconds: {name: median}; or the least, with `summary=min`, on a machine that is busy.
 
     The cases take turns, in another order each round, so that what else the machine does falls on all of them
     alike. `warmup` rounds are not counted (compilation, caches). A case that returns `Seconds` has measured itself.
@@ -134,7 +136,7 @@ def interleave(cases: Mapping[str, Callable], repeats: int = 7, warmup: int = 1)
             took = float(result) if isinstance(result, Seconds) else time.perf_counter() - began
             if turn >= warmup:
                 times[name].append(took)
-    return {name: statistics.median(values) for name, values in times.items()}
+    return {name: summary(values) for name, values in times.items()}
 
 
 def compare(

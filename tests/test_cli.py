@@ -11,7 +11,7 @@ import pytest
 import toy
 import yaml
 
-from asrlab import cli
+from asrlab import cli, corpora
 from asrlab.core import config
 from asrlab.corpora.manifest import save_manifest
 from asrlab.recognizer import Recognizer
@@ -142,7 +142,18 @@ def test_from_a_recipe_to_the_text_of_a_file(asrlab, place, tmp_path):
     status, out, _ = asrlab("transcribe", "--model", tmp_path / "run", "--json", wav, place / "test1.wav")
     rows = [json.loads(line) for line in out.splitlines()]
     assert [row["file"] for row in rows] == [str(wav), str(place / "test1.wav")]
-    assert all(set(row) == {"file", "text", "words", "segments"} for row in rows)
+    told = {"id", "file", "text", "words", "segments", "meanings", "confidence", "understood"}
+    assert all(set(row) == told for row in rows)
+    assert [row["id"] for row in rows] == ["test0", "test1"]  # as a manifest has them, so that it can be scored
+    assert all(row["understood"] for row in rows)
+
+    sure = rows[0]["confidence"]
+    assert sure == pytest.approx(np.mean([word["confidence"] for word in rows[0]["words"]]))
+    ask = ("transcribe", "--model", tmp_path / "run", wav, "--threads", "1", "--min-confidence")
+    assert asrlab(*ask, str(sure - 0.01))[1] == rows[0]["text"] + "\n"
+    assert asrlab(*ask, str(min(1.0, sure + 0.001)))[1] == f"(not understood: confidence {sure:.2f})\n"
+    assert "--min-confidence 1.5: give 0 to 1" in asrlab(*ask, "1.5")[2]
+    assert "0 threads: give 1 to 1024" in asrlab("decode", tmp_path / "run", "--threads", "0", "--quiet")[2]
 
 
 def test_where_a_run_goes_by_itself_and_that_it_goes_on(asrlab, place, tmp_path):
@@ -248,6 +259,27 @@ def test_mistakes_in_a_manifest_are_told_by_line(asrlab, place, tmp_path):
         assert re.search(rf"train.jsonl:{line}: .*{what}", err), err
 
 
+def test_decode_answers_with_what_a_neural_model_chooses(asrlab, place, tmp_path, toy_run):
+    """With all the weight on the language model the answer is the text of the list that it finds likeliest."""
+    from asrlab.language.neural import NeuralLM, NeuralOptions
+
+    said = [u.text for u in toy_run.corpus["train"]]
+    lm = NeuralLM.train(said, NeuralOptions(dim=8, epochs=2))
+    lm.save(tmp_path / "lm")
+    out = tmp_path / "heard.jsonl"
+    status, told, _ = asrlab("decode", toy_run.directory, "--corpus", place / "corpus", "--rescore", tmp_path / "lm",
+                             "--rescore-weight", 1e6, "--nbest", 3, "--out", out)  # fmt: skip
+    assert status == 0
+    assert re.search(r"^rescored .*\(its own search\)$", told, re.MULTILINE)
+    recognizer, utterances = toy_run.recognizer, corpora.load("manifest", place / "corpus")["test"]
+    for u, heard in zip(utterances, recognizer.hear([recognizer.read(u) for u in utterances]), strict=True):
+        listed = [h.text for h in recognizer.rescored(heard, {}, nbest=3)]
+        assert 1 <= len(listed) <= 3
+        assert lines(out)[u.id] == max(listed, key=lm.logprob)
+    status, _, err = asrlab("decode", toy_run.directory, "--corpus", place / "corpus", "--rescore", tmp_path)
+    assert status == 1 and "no neural language model here" in err
+
+
 def test_mistakes_in_decode(asrlab, place, tmp_path, toy_run):
     status, _, err = asrlab("decode", tmp_path / "nothing")
     assert status == 1
@@ -315,6 +347,31 @@ def test_files_that_cannot_be_transcribed_do_not_stop_the_others(asrlab, place, 
     assert out == f"{good}\t{toy_run.recognizer.transcribe(good).text}\n"
     for told in ("silent.wav: silent", "text.wav: not readable as audio", "gone.wav: no such file", "3 of 4 files"):
         assert told in err
+
+
+def test_hotwords_from_a_file(asrlab, place, tmp_path, toy_run):
+    (tmp_path / "hot.txt").write_text("ab : 2\nbeade\n")
+    model, good = ("--model", toy_run.directory), place / "test0.wav"
+    status, out, err = asrlab("transcribe", *model, "--hotwords", tmp_path / "hot.txt", "--hotword-weight", "90", good)
+    assert (status, err) == (0, "")
+    assert "beade" in out.split()  # at this price it is heard everywhere
+    status, out, _ = asrlab(
+        "decode", toy_run.directory, "--corpus", place / "corpus", "--hotwords", tmp_path / "hot.txt"
+    )
+    assert status == 0
+    assert re.search(r"hotwords +WER .*its own search", out)
+    for words, message in (
+        (("--hotword-weight", "3"), "--hotword-weight 3 without phrases to weigh; add --hotwords FILE"),
+        (("--hotwords", "gone.txt"), "gone.txt: no such file"),
+        (("--hotwords", tmp_path / "hot.txt", "--hotword-weight", "nan"), "hot.txt: hotword weight nan"),
+    ):
+        status, _, err = asrlab("transcribe", *model, *words, good)
+        assert status == 1
+        assert message in err
+    (tmp_path / "hot.txt").write_text("ab\nxyz\n")
+    status, _, err = asrlab("transcribe", *model, "--hotwords", tmp_path / "hot.txt", good)
+    assert status == 1
+    assert "hot.txt: hotword 'xyz': the recogniser has no letter 'x'" in err
 
 
 # --- interruptions ----------------------------------------------------------------------------------------------------

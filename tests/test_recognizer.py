@@ -17,7 +17,7 @@ from asrlab.core import sealed
 from asrlab.core.errors import AsrlabError
 from asrlab.core.streams import Shape
 from asrlab.decode import BeamOptions
-from asrlab.language import NGram
+from asrlab.language import Hotword, NGram
 from asrlab.models import Model
 from asrlab.recognizer import Recognizer
 from asrlab.scoring import score
@@ -54,6 +54,47 @@ def test_there_and_back(recognizer, tmp_path, half):
     for a, b in zip(recognizer.log_probs(x), back.log_probs(x), strict=True):
         assert np.array_equal(a, b) if not half else np.abs(np.exp(a) - np.exp(b)).max() < 5e-3
     assert back.transcribe(sung("ab c"), RATE).text == changed.transcribe(sung("ab c"), RATE).text == "ab c"
+
+
+# --- hotwords ---------------------------------------------------------------------------------------------------------
+
+
+def test_hotwords_are_a_search_of_their_own_that_answers(recognizer):
+    r = recognizer.with_decoder(BeamOptions(beam=30), recognizer.lm, ["ab", "c"])
+    expecting = r.with_hotwords([Hotword(("ab dee",), 30.0)])
+    assert list(expecting.searches()) == [*r.searches(), "hotwords"]
+    heard = r.hear([sung("ab de")])[0]
+    assert "dee" not in r.best(heard).text  # the lexicon lacks it
+    best = expecting.best(heard)
+    assert best.text == "ab dee"
+    assert best.parts["hotwords"] == pytest.approx(30.0)
+    others = {name: way(heard) for name, way in expecting.searches().items() if name != "hotwords"}
+    assert others == {name: way(heard) for name, way in r.searches().items()}
+
+
+def test_no_hotwords_change_nothing_and_the_own_weight_counts(recognizer):
+    heard = recognizer.hear([sung("ab c")])[0]
+    plain, none = recognizer.searches()["lm"](heard), recognizer.with_hotwords([]).best(heard)
+    assert (none.text, none.score) == (plain.text, plain.score)
+    for weight, earned in ((None, 2.5), (1.0, 1.0)):
+        best = recognizer.with_hotwords([Hotword(("ab",), weight)], 2.5).best(heard)
+        assert (best.text, best.parts["hotwords"]) == ("ab c", pytest.approx(earned))
+
+
+def test_what_hotwords_cannot_be(recognizer, tmp_path):
+    for hotwords, weight, message in (
+        ([Hotword(("abc",))], math.nan, "hotword weight nan"),
+        ([Hotword(("xyz",))], 1.0, "'xyz': the recogniser has no letter 'x'"),
+        ([Hotword(("ab",)), Hotword(("ab",))], 1.0, "there twice"),
+        ([Hotword(("ab",), math.inf)], 1.0, "weight inf"),
+    ):
+        with pytest.raises(AsrlabError, match=message):
+            recognizer.with_hotwords(hotwords, weight)
+    with pytest.raises(AsrlabError, match="hotwords is not saved"):
+        recognizer.with_hotwords([]).save(tmp_path)
+
+
+# --- size -------------------------------------------------------------------------------------------------------------
 
 
 def test_half_is_half(recognizer, tmp_path):
@@ -329,6 +370,23 @@ def test_an_hour_of_nothing_much_says_nothing(recognizer):
     transcript = recognizer.transcribe(hour, RATE)
     assert transcript.words == ()
     assert transcript.text == ""
+
+
+@pytest.mark.parametrize("seconds", [1.5, 3.0, 15.0])
+def test_what_is_steady_says_nothing(recognizer, seconds):
+    time = np.arange(round(seconds * RATE)) / RATE
+    noise = np.random.default_rng(1).normal(0, 0.1, len(time))
+    for samples in (noise, np.sin(2 * np.pi * 440 * time) / 2, np.full(len(time), 0.5)):
+        transcript = recognizer.transcribe(samples.astype(np.float32), RATE)
+        assert (transcript.text, transcript.words, transcript.segments) == ("", (), ())
+
+
+@pytest.mark.parametrize("snr", [10.0, 0.0])
+def test_a_voice_in_noise_is_heard(recognizer, snr):
+    voice = np.r_[np.zeros(RATE // 2), sung("abab"), np.zeros(RATE // 2)]
+    level = np.sqrt(np.mean(sung("abab") ** 2)) / 10 ** (snr / 20)
+    noisy = voice + np.random.default_rng(2).normal(0, level, len(voice))
+    assert recognizer.transcribe(noisy.astype(np.float32), RATE).segments == ((0.0, len(voice) / RATE),)
 
 
 # --- bad input --------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from asrlab.core import config
-from asrlab.corpora import Corpus, Utterance
+from asrlab.corpora import Corpus, Source, Utterance
 from asrlab.signals import audio
 from asrlab.training.recipe import Recipe
 
@@ -35,6 +35,11 @@ CHANCE = {  # every kind of chance that a recipe has
     "model": {"branches": {"sound": {"dropout": 0.2, "layer_drop": 0.3}}},
     "speeds": [0.9, 1.0, 1.1],
 }
+
+LIPS = {
+    "inputs": {"lips": {"height": 4, "width": 5}},
+    "model": {"branches": {"lips": {"kind": "cnn", "dim": 8, "layers": 1, "kernel": 3, "subsampling": 1}}},
+}  # pictures beside the sound
 
 
 def sing(text: str, rng: np.random.Generator) -> np.ndarray:
@@ -72,6 +77,22 @@ def corpus(folder: Path, train: int = 16, dev: int = 6, test: int = 6, seed: int
             utterance(folder, f"{split}{i}", text, sing(text, rng), f"{split}{i % 2}") for i, text in enumerate(texts)
         )
     return Corpus("toy", splits, RATE)
+
+
+def shown(corpus: Corpus, folder, every: int = 1) -> Corpus:
+    """The corpus with pictures for every `every`th utterance: a bright row for each letter, at random times."""
+    rng = np.random.default_rng(0)
+    splits = {}
+    for split, utterances in corpus.splits.items():
+        seen = []
+        for i, u in enumerate(utterances):
+            if i % every == 0:
+                path = folder / f"{u.id}.npy"
+                np.save(path, rng.integers(0, 255, (round(25 * u.seconds), 4, 5), dtype=np.uint8))
+                u = u.moved(Source(path, seconds=u.seconds), "lips")
+            seen.append(u)
+        splits[split] = tuple(seen)
+    return Corpus(corpus.name, splits, corpus.sample_rate)
 
 
 def recipe(*changes: dict, **fields) -> Recipe:

@@ -229,6 +229,8 @@ def _load(cls: type[T], path: Path | str, parse: Any, what: str, remedy: str) ->
 def override(options: T, assignments: Sequence[str]) -> T:
     """A copy of `options` with `"name=value"` or `"part.name=value"` applied; values are read as YAML.
 
+    `null` takes a name out of a mapping of names.
+
     Raises AsrlabError naming the assignment if it has no `=`, names no field, or has a value of the wrong type.
     """
     values = to_dict(options)
@@ -248,6 +250,8 @@ def override(options: T, assignments: Sequence[str]) -> T:
             raise AsrlabError(f"{assignment!r}: no field {last!r}; the names are {', '.join(field_types(kind))}")
         try:
             here[last] = text if isinstance(here.get(last), str) else parse_yaml(text)
+            if here[last] is None and _is_mapping(kind):  # `model.branches.sound=null`: without it
+                del here[last]
         except ValueError as error:
             raise AsrlabError(f"{brief(assignment)}: the value is not YAML ({error})") from error
     return from_dict(type(options), values)
@@ -290,6 +294,11 @@ def _options_in(kind: Any) -> type[Any] | None:
     if typing.get_origin(kind) in (dict, Mapping) and len(typing.get_args(kind)) == 2:
         kind = typing.get_args(kind)[1]
     return kind if isinstance(kind, type) and dataclasses.is_dataclass(kind) else None
+
+
+def _is_mapping(kind: Any) -> bool:
+    """Whether a type is that of a mapping of names."""
+    return kind is dict or typing.get_origin(kind) in (dict, Mapping)
 
 
 def _inside(kind: Any, part: str) -> Any:

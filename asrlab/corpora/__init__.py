@@ -15,7 +15,9 @@ from asrlab.corpora.read import read
 __all__ = ["SOUND", "Corpus", "Source", "Utterance", "cache", "home", "load", "names", "options", "prepare", "read"]
 
 # Each is a module here: FOLDER, load(root, **options) and, where the corpus can be fetched, prepare(root, downloads).
-_NAMES = ("scenetalk", "an4", "fsdd", "librispeech", "speech_commands", "yesno", "manifest", "shards")
+_NAMES = (
+    "scenetalk", "an4", "fsdd", "grid", "librispeech", "speech_commands", "yesno", "census_names", "manifest", "shards",
+)  # fmt: skip
 
 
 def names() -> tuple[str, ...]:

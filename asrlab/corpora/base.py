@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from asrlab.core.errors import AsrlabError
+from asrlab.signals.mouth import MouthOptions
 
 SOUND = "sound"  # the modality that most corpora have; others: lips, scene
 
@@ -19,10 +20,11 @@ SOUND = "sound"  # the modality that most corpora have; others: lips, scene
 class Source:
     """Where one modality of an utterance lies: a stretch of a file. `corpora.read` gives what is there."""
 
-    path: Path  # a recording, an array of frames (.npy), or a tar shard of many
+    path: Path  # a recording, a film, an array of frames (.npy), or a tar shard of many
     start: float = 0.0  # where in the file it begins, in seconds
     seconds: float | None = None  # how long it is, None: to the end of the file
     member: str = ""  # the file inside, for a tar shard
+    mouth: MouthOptions | None = None  # of lips in a film: what is cut out, None: as a film's mouth usually is
 
 
 @dataclass(frozen=True)
@@ -121,16 +123,49 @@ class Corpus:
 
 
 def header(path: Path) -> tuple[float, int]:
-    """(seconds, sample rate in Hz) of an audio file, from its header alone.
+    """(seconds, sample rate in Hz) of an audio file, from its header alone, or of the sound of a film.
 
-    Raises AsrlabError naming the file if it is missing, is not audio or holds no sample.
+    Raises AsrlabError naming the file if it is missing, is neither or holds no sample.
     """
-    from asrlab.signals import audio
+    from asrlab.signals import audio, video
+
+    if video.is_video(path):
+        film = video.info(path)
+        if not film.sample_rate:
+            raise AsrlabError(f"{path}: a film without sound; name it under sources as lips, and its sound as audio")
+        return film.seconds, film.sample_rate
 
     info = audio.info(path)
     if info.frames == 0:
         raise AsrlabError(f"{path}: holds no samples; record it again, or take the file out of the list")
     return info.seconds, info.sample_rate
+
+
+WORDS = "words"  # the note that holds the times of the words
+
+
+def note_of_times(words: Iterable[tuple[str, float, float]]) -> str:
+    """Words with the seconds where they begin and end, as a note of an utterance: "bin 0.95 1.18, blue 1.18 1.36"."""
+    return ", ".join(f"{word} {start:g} {end:g}" for word, start, end in words)
+
+
+def word_times(utterance: Utterance) -> list[tuple[str, float, float]]:
+    """(word, start, end) in seconds of every word, from the note `words`; none where there is no such note.
+
+    Raises AsrlabError naming the utterance if the note is written otherwise, or holds other words than its text.
+    """
+    note = utterance.notes.get(WORDS, "")
+    try:
+        found = [(word, float(start), float(end)) for word, start, end in (x.split() for x in note.split(",") if x)]
+    except ValueError:
+        found = [(note, 0.0, -1.0)]
+    sane = all(0 <= start <= end for _, start, end in found)
+    if note and not (sane and [word for word, *_ in found] == utterance.text.split()):
+        raise AsrlabError(
+            f"{utterance}: the note {WORDS} is {note[:80]!r}; expected 'WORD START END, ...' in seconds for each word "
+            f"of {utterance.text!r}"
+        )
+    return found
 
 
 def hold_out_speakers(

@@ -1,4 +1,4 @@
-"""Bring your own recordings: a manifest (JSON lines), or a folder of audio files with their text beside them.
+"""Bring your own recordings: a manifest (JSON lines), or a folder of recordings or films with their text beside them.
 
 A manifest has one JSON object a line:
 
@@ -7,6 +7,8 @@ A manifest has one JSON object a line:
 
 `audio` is relative to the manifest; `text` is what was said. The rest may be left out: `id` is then the name of the
 file, `speaker` "unknown", `start` 0, `seconds` up to the end of the file. `sha256`, if there, is that of the file.
+`video`, in place of `audio` or beside it, is a film of the speaker's face: its lips are read as well, and its sound
+where there is no `audio`.
 `sources` names files of other modalities that last as long as the sound, {"lips": "a.npy"}; `notes` holds texts about
 the utterance, such as its meaning.
 """
@@ -20,16 +22,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from asrlab.core import config
 from asrlab.core.errors import AsrlabError
 from asrlab.core.files import json_lines, numbered_lines, parse_json, regular_file, write_whole
 from asrlab.corpora.base import SOUND, Corpus, Source, Utterance, header
 from asrlab.corpora.download import sha256_file
-from asrlab.corpora.rows import wrong_number, wrong_object, wrong_texts
+from asrlab.corpora.films import LIPS
+from asrlab.corpora.rows import shown, wrong_number, wrong_object, wrong_texts
+from asrlab.signals import video
+from asrlab.signals.mouth import MouthOptions
 from asrlab.text import normalise
 
 FOLDER = "manifest"
 AUDIO = (".wav", ".flac", ".mp3", ".ogg")
-FIELDS = ("id", "audio", "text", "speaker", "start", "seconds", "tags", "notes", "sources", "sha256")
+FIELDS = ("id", "audio", "video", "text", "speaker", "start", "seconds", "tags", "notes", "sources", "sha256")
 TOLERANCE = 0.02  # seconds by which an utterance may seem to outlast its file: rounding in other people's tools
 SHOWN = 40  # problems that a message lists before it only counts them
 
@@ -46,18 +52,22 @@ class ManifestError(AsrlabError):
         super().__init__("\n".join([f"{count} bad line{'s' if count > 1 else ''}; correct or remove:", *lines]))
 
 
-def load(root: Path, normalise_text: bool = True, verify: bool = False) -> Corpus:
+def load(
+    root: Path, normalise_text: bool = True, verify: bool = False, mouth: Mapping[str, Any] | None = None
+) -> Corpus:
     """Your own corpus from `root`: a .jsonl manifest, a folder of them, or a folder of recordings with text.
 
     - `x.jsonl` is one split, named x. In a folder with *.jsonl, each is a split (train.jsonl, dev.jsonl, test.jsonl).
-    - A folder of recordings: x.wav (or .flac, .mp3, .ogg) with x.txt beside it, or *.trans.txt with lines "ID TEXT" as
-      in LibriSpeech. Subfolders named train, dev and test are splits; otherwise all is one split, "all". The speaker is
-      the name of the first folder below the split, if there is one.
+    - A folder of recordings: x.wav (or .flac, .mp3, .ogg, or a film: .mp4, .mpg, .mov, .mkv, .webm, .avi) with x.txt
+      beside it, or *.trans.txt with lines "ID TEXT" as in LibriSpeech. Subfolders named train, dev and test are splits;
+      otherwise all is one split, "all". The speaker is the name of the first folder below the split, if there is one.
 
-    `normalise_text`: pass texts through `text.normalise`. `verify`: compare sha256 where a manifest has it.
+    `normalise_text`: pass texts through `text.normalise`. `verify`: compare sha256 where a manifest has it. `mouth`:
+    options of `signals.mouth.MouthOptions`, for films.
     Raises ManifestError listing every bad line, AsrlabError if there is nothing to read.
     """
     root = Path(root)
+    options = config.from_dict(MouthOptions, mouth or {}, "mouth")
     problems: list[tuple[str, str]] = []
     if not os.path.isdir(root):
         sources = {root.stem: _read_lines(_file(root))}
@@ -69,13 +79,14 @@ def load(root: Path, normalise_text: bool = True, verify: bool = False) -> Corpu
     splits = {}
     seen: dict[str, str] = {}
     for split, rows in sources.items():
-        splits[split] = tuple(_checked(rows, seen, problems, normalise_text, verify))
+        splits[split] = tuple(_checked(rows, seen, problems, normalise_text, verify, options))
     if problems:
         raise ManifestError(problems)
     if not any(splits.values()):
         raise AsrlabError(f"{root}: no utterances; a manifest has one JSON object a line, a folder x.wav with x.txt")
-    rates = {header(u.source().path)[1] for utterances in splits.values() for u in utterances[:1]}
-    return Corpus(root.stem, splits, max(rates))
+    heard = (u for utterances in splits.values() for u in utterances[:1] if SOUND in u.sources)
+    rates = {header(u.source().path)[1] for u in heard}
+    return Corpus(root.stem, splits, max(rates, default=16000))
 
 
 def save_manifest(utterances: Iterable[Utterance], path: str | Path) -> Path:
@@ -93,15 +104,18 @@ def to_row(utterance: Utterance, folder: Path) -> dict[str, Any]:
         except ValueError:  # another drive, on Windows
             return str(path)
 
-    sound = utterance.source()
-    others = {modality: relative(s.path) for modality, s in utterance.sources.items() if modality != SOUND}
-    row: dict[str, Any] = {
-        "id": utterance.id,
-        "audio": relative(sound.path),
-        "text": utterance.text,
-        "speaker": utterance.speaker,
-    }
-    row |= {"speaker": utterance.speaker, "start": sound.start, "seconds": utterance.seconds}
+    sources = dict(utterance.sources)
+    film = sources.pop(LIPS) if LIPS in sources and video.is_video(sources[LIPS].path) else None
+    sound = sources.pop(SOUND, None) if film else sources.pop(SOUND)
+    first = sound or film
+    assert first is not None  # without a film there is sound
+    row: dict[str, Any] = {"id": utterance.id}
+    if sound and not (film and sound.path == film.path):
+        row["audio"] = relative(sound.path)
+    if film:
+        row["video"] = relative(film.path)
+    others = {modality: relative(s.path) for modality, s in sources.items()}
+    row |= {"text": utterance.text, "speaker": utterance.speaker, "start": first.start, "seconds": utterance.seconds}
     row["tags"] = dict(utterance.tags)
     return row | ({"notes": dict(utterance.notes)} if utterance.notes else {}) | ({"sources": others} if others else {})
 
@@ -147,7 +161,7 @@ def _scan(folder: Path) -> Iterator[_Row]:
         try:
             if path.parent not in transcripts:
                 transcripts[path.parent] = dict(_trans_lines(path.parent))
-            fields = {"id": inner.with_suffix("").as_posix(), "audio": str(inner)}
+            fields = {"id": inner.with_suffix("").as_posix(), _column(path): str(inner)}
             if len(inner.parts) > 1:
                 fields["speaker"] = inner.parts[0]
             beside = path.with_suffix(".txt")
@@ -168,7 +182,12 @@ def _recordings(folder: Path) -> list[Path]:
         raise AsrlabError(f"{error.filename}: cannot be read ({error.strerror}); allow it, or take it out") from error
 
     found = [Path(at, name) for at, _, names in os.walk(folder, onerror=refuse) for name in names]
-    return sorted(path for path in found if path.suffix.lower() in AUDIO)
+    return sorted(path for path in found if path.suffix.lower() in AUDIO or video.is_video(path))
+
+
+def _column(path: Path) -> str:
+    """The field that names such a file."""
+    return "video" if video.is_video(path) else "audio"
 
 
 def _trans_lines(folder: Path) -> Iterator[tuple[str, str]]:
@@ -199,14 +218,19 @@ def _read_text(path: Path) -> str:
 
 
 def _checked(
-    rows: Iterable[_Row], seen: dict[str, str], problems: list, normalise_text: bool, verify: bool
+    rows: Iterable[_Row],
+    seen: dict[str, str],
+    problems: list,
+    normalise_text: bool,
+    verify: bool,
+    mouth: MouthOptions,
 ) -> Iterator[Utterance]:
     """The good utterances of `rows`; what is wrong with the others goes to `problems`."""
     for row in rows:
         fields = row.fields
         wrong = [fields] if isinstance(fields, str) else _wrong_types(fields)
         if not wrong and not isinstance(fields, str):
-            utterance = _utterance(row.folder, fields, normalise_text)
+            utterance = _utterance(row.folder, fields, normalise_text, mouth)
             if utterance.id in seen:
                 wrong.append(f"id {utterance.id!r} is already that of {seen[utterance.id]}; ids must differ")
             seen.setdefault(utterance.id, row.place)
@@ -219,24 +243,35 @@ def _checked(
 
 
 def _wrong_types(fields: Mapping[str, Any]) -> list[str]:
-    wrong = [f"no field {name!r}" for name in ("audio", "text") if name not in fields]
+    wrong = [f"no field {name!r}" for name in ("audio", "text") if name not in fields and not _shown(fields, name)]
     wrong += [f"unknown field {name!r}; the fields are {', '.join(FIELDS)}" for name in fields if name not in FIELDS]
-    wrong += wrong_texts(fields, ("id", "audio", "text", "speaker", "sha256"))
+    wrong += wrong_texts(fields, ("id", "audio", "video", "text", "speaker", "sha256"))
     wrong += wrong_number(fields, "start", "at least 0", zero=True)
     wrong += wrong_number(fields, "seconds", "more than 0", zero=False)
     for name in ("tags", "notes", "sources"):
         wrong += wrong_object(fields, name)
     if isinstance(fields.get("sources"), dict) and SOUND in fields["sources"]:
         wrong.append(f"sources name {SOUND}, which is what audio names; leave it out")
+    if isinstance(fields.get("sources"), dict) and LIPS in fields["sources"] and "video" in fields:
+        wrong.append(f"sources name {LIPS}, which is what video names; leave one of them out")
+    if "video" in fields and isinstance(fields["video"], str) and not video.is_video(fields["video"]):
+        wrong.append(f"video is {shown(fields['video'])}, no film; the names end in {', '.join(video.SUFFIXES)}")
     return wrong
 
 
-def _utterance(folder: Path, fields: Mapping[str, Any], normalise_text: bool) -> Utterance:
+def _shown(fields: Mapping[str, Any], name: str) -> bool:
+    """Whether a film stands in for a field that is not there."""
+    return name == "audio" and "video" in fields
+
+
+def _utterance(folder: Path, fields: Mapping[str, Any], normalise_text: bool, mouth: MouthOptions) -> Utterance:
     text = normalise(fields["text"]) if normalise_text else " ".join(fields["text"].split())
-    audio = folder / fields["audio"]
+    main = folder / fields.get("audio", fields.get("video"))
     start, seconds = float(fields.get("start", 0.0)), float(fields.get("seconds", 0.0))
-    default_id = audio.stem + (f"@{start:g}" if start else "")
-    sources = {SOUND: Source(audio, start, seconds)}
+    default_id = main.stem + (f"@{start:g}" if start else "")
+    sources = {SOUND: Source(main, start, seconds)}
+    if "video" in fields:
+        sources[LIPS] = Source(folder / fields["video"], start, seconds, mouth=mouth)
     sources |= {modality: Source(folder / path) for modality, path in fields.get("sources", {}).items()}
     return Utterance(
         fields.get("id", default_id), text, fields.get("speaker", "unknown"), seconds, sources,
@@ -246,14 +281,27 @@ def _utterance(folder: Path, fields: Mapping[str, Any], normalise_text: bool) ->
 
 def _with_length(utterance: Utterance, fields: Mapping[str, Any], wrong: list[str], verify: bool) -> Utterance:
     """The utterance with its length checked against its file, or taken from it; other modalities last as long."""
-    source = utterance.source()
+    source, film = utterance.source(), None
+    if "video" in fields:
+        try:
+            film = video.info(utterance.source(LIPS).path)
+        except AsrlabError as error:
+            wrong.append(f"video: {error}")
+            return utterance
+        if not film.pictures:
+            wrong.append(f"video: {utterance.source(LIPS).path}: sound without a picture; name it as audio")
+            return utterance
+    if film and "audio" not in fields and not film.sample_rate:  # a silent film has lips alone
+        utterance = replace(utterance, sources={m: s for m, s in utterance.sources.items() if m != SOUND})
+        source = utterance.source(LIPS)
     for other in (s for modality, s in utterance.sources.items() if modality != SOUND):
         try:
             regular_file(other.path)
         except AsrlabError as error:
             wrong.append(f"sources: {error}")
     try:
-        length, rate = header(source.path)
+        silent = film and SOUND not in utterance.sources
+        length, rate = (film.seconds, round(film.rate)) if film and silent else header(source.path)
     except AsrlabError as error:
         wrong.append(f"audio: {error}")
         return utterance
@@ -267,5 +315,9 @@ def _with_length(utterance: Utterance, fields: Mapping[str, Any], wrong: list[st
     elif not seconds or seconds > left - 1 / rate:
         # Whole samples, so that start + seconds never asks for one more than the file has.
         seconds = (round(length * rate) - round(source.start * rate)) / rate
+    if film and source.start + seconds > film.picture_seconds + video.APART:
+        wrong.append(
+            f"ends at {source.start + seconds:g} s, but {utterance.source(LIPS).path} shows {film.picture_seconds:g} s"
+        )
     sources = {modality: replace(s, seconds=seconds) for modality, s in utterance.sources.items()}
     return replace(utterance, seconds=seconds, sources=sources)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import numpy as np
 
 from asrlab.core.errors import AsrlabError
 from asrlab.core.files import regular_file
+from asrlab.corpora import films
 from asrlab.corpora.base import SOUND, Source
-from asrlab.signals import audio
+from asrlab.signals import audio, video
 
 
 def read(source: Source, modality: str = SOUND, rate: float = 16000) -> np.ndarray:
@@ -26,9 +28,18 @@ def read(source: Source, modality: str = SOUND, rate: float = 16000) -> np.ndarr
     """
     file = io.BytesIO(member_bytes(source.path, source.member)) if source.member else source.path
     name = f"{source.path}:{source.member}" if source.member else str(source.path)
+    if not source.member and video.is_video(source.path):
+        return films.read(source, modality, rate)
     if modality == SOUND:
         return audio.load(file, round(rate), start=source.start, seconds=source.seconds, name=name)
     return at_rate(_frames(file, name), source.seconds, rate)
+
+
+def own_frames(source: Source, modality: str) -> np.ndarray:
+    """The frames of a modality other than sound at their own rate, all that the source has."""
+    if not source.member and video.is_video(source.path):
+        return films.read(source, modality, video.info(source.path).rate)
+    return read(replace(source, seconds=None), modality)
 
 
 def at_rate(frames: np.ndarray, seconds: float | None, rate: float) -> np.ndarray:

@@ -12,7 +12,6 @@ import io
 import json
 import tarfile
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ import soundfile
 from asrlab.core.errors import AsrlabError
 from asrlab.core.files import json_lines, read_json_lines, regular_file, write_whole
 from asrlab.corpora.base import SOUND, Corpus, Source, Utterance
-from asrlab.corpora.read import member_bytes, read
+from asrlab.corpora.read import member_bytes, own_frames
 from asrlab.corpora.rows import shown, wrong_number, wrong_object, wrong_texts
 from asrlab.signals import audio
 
@@ -69,7 +68,7 @@ def write(
                 if modality == SOUND:
                     data = _flac(utterance.load(sample_rate), sample_rate)
                 else:
-                    data = _npy(read(replace(source, seconds=None), modality))  # its own frames, at its own rate
+                    data = _npy(own_frames(source, modality))
                 _add(tar, _member(utterance.id, modality), data)
             rows.append(row | {"shard": f"shard-{shard:05d}.tar"})
             count += 1

@@ -9,11 +9,13 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from asrlab.core.compiled import compiled
 from asrlab.core.config import Count, Options, Positive, Share
 from asrlab.core.errors import AsrlabError
+from asrlab.core.streams import length_mask, stack
 from asrlab.decode.forced import align, timed_words
 from asrlab.decode.hypothesis import (
     WORD_MARK,
@@ -117,11 +119,14 @@ class AttentionBeam:
             attention looked. If the languages forbid all that was tried, the empty text, with a score of -inf.
 
         Raises:
-            AsrlabError: no frames, log_probs that do not fit, or a bad language in `extra`.
+            AsrlabError: no frames, frames that are not finite, log_probs that do not fit, or a bad language in `extra`.
         """
         languages = self._languages if not extra else self._with(merged(self._languages.languages, extra))
         if memory.ndim != 2 or not len(memory):
             raise AsrlabError(f"memory {tuple(memory.shape)}: pass the encoded frames of one utterance, (T, D), T >= 1")
+        if not torch.isfinite(memory).all():
+            bad = int((~torch.isfinite(memory)).any(dim=1).nonzero()[0])
+            raise AsrlabError(f"memory: frame {bad} is not finite; look at the recording or the weights it came from")
         if log_probs is not None:
             log_probs, _ = check_log_probs(log_probs, len(self.tokenizer.tokens))
             log_probs = log_probs.astype(np.float64)
@@ -236,28 +241,19 @@ class AttentionBeam:
 
 
 @torch.inference_mode()
-def rescore(
-    hypotheses: Sequence[Hypothesis], decoder: Decoder, memory: Tensor, weight: float = 0.5
-) -> list[Hypothesis]:
-    """The hypotheses of another search, with `weight` times the decoder's log-probability added; the best first.
-
-    Two passes: CTC proposes, attention, which sees whole texts, decides (Watanabe et al. 2017, section II-C).
-
-    Args:
-        hypotheses: from `BeamDecoder.decode` with nbest > 1, of the same tokens as the decoder.
-        memory: (T, D) encoded speech.
-        weight: factor on the decoder's score, 0 or more.
-    """
-    found = []
-    length = torch.tensor([len(memory)], device=memory.device)
-    for hypothesis in hypotheses:
-        targets = torch.tensor([hypothesis.tokens], dtype=torch.long, device=memory.device)
-        log_probs = decoder(memory[None], length, targets)[0][0].float().log_softmax(dim=-1)
-        spelled = [*hypothesis.tokens, END]
-        attention = float(log_probs[torch.arange(len(spelled)), spelled].double().sum())
-        parts = {**hypothesis.parts, "attention": attention}
-        found.append(replace(hypothesis, score=hypothesis.score + weight * attention, parts=parts))
-    return sorted(found, key=lambda h: h.score, reverse=True)
+def token_log_probs(decoder: Decoder, memory: Tensor, texts: Sequence[Sequence[int]]) -> list[float]:
+    """Log-probability (nats) by a decoder of each of N texts (token ids) with its end, given speech `memory (T, D)`."""
+    if not texts:
+        return []
+    targets = stack([torch.tensor(list(text), dtype=torch.long) for text in texts])
+    values, lengths = targets.values.long().to(memory.device), targets.lengths.to(memory.device)
+    frames = torch.full_like(lengths, len(memory))
+    logits, _ = decoder(memory.expand(len(texts), -1, -1), frames, values)
+    ends = F.pad(values, (0, 1), value=END)  # padded with the end: each text's own is there already
+    nats = logits.float().log_softmax(dim=-1).gather(2, ends[..., None]).squeeze(2).double()
+    real = length_mask(lengths + 1, ends.shape[1])
+    found: list[float] = nats.masked_fill(~real, 0.0).sum(dim=1).tolist()
+    return found
 
 
 def _empty_paths(log_probs: np.ndarray) -> np.ndarray:

@@ -9,6 +9,8 @@ from asrlab.core.errors import AsrlabError
 from asrlab.language import automaton
 from asrlab.language.automaton import OTHER, Language
 
+NEVER = -100.0  # nats: what an n-gram without <unk> gives an unknown word is below
+
 #: What a hypothesis' parts call other things than languages.
 RESERVED = ("ctc", "attention", "words", "unknown")
 
@@ -145,3 +147,9 @@ def _check(name: str, entry: tuple[float, Language]) -> None:
         automaton.check(language.automaton)
     except AsrlabError as error:
         raise AsrlabError(f"language {name!r}: {error}") from None
+    unknown, _ = automaton.plain_step(language.automaton, 0, OTHER)
+    if weight < 0 and language.whole_vocabulary and unknown <= NEVER:
+        raise AsrlabError(
+            f"language {name!r}: weight {weight} and a closed vocabulary: to a word that it does not know it gives "
+            f"{unknown:.0f} nats, which would be its best recommendation; train it with vocabulary=, and with <unk>"
+        )

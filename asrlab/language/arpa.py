@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from asrlab.core.errors import AsrlabError
+from asrlab.core.files import write_whole
 from asrlab.language.kneser_ney import BEGIN, END, UNKNOWN, Entries, Gram
 
 LN10 = math.log(10.0)
@@ -16,14 +17,21 @@ LN10 = math.log(10.0)
 LOG10_ZERO, LOG10_NO_UNKNOWN = -99.0, -100.0
 
 
-def _open(path: Path, mode: str) -> TextIO:
-    opener: Callable[..., Any] = gzip.open if path.suffix == ".gz" else open
+def _open(path: Path, mode: str, compressed: bool) -> TextIO:
+    opener: Callable[..., Any] = gzip.open if compressed else open
     return opener(path, mode + "t", encoding="utf-8", newline="\n" if mode == "w" else None)
 
 
 def write_arpa(entries: Entries, path: str | Path) -> None:
-    """Write n-grams as ARPA; a name that ends in `.gz` is compressed."""
-    with _open(Path(path), "w") as file:
+    """Write n-grams as ARPA; a name that ends in `.gz` is compressed.
+
+    Raises AsrlabError naming the file if it cannot be written; then what was there before stays as it was.
+    """
+    write_whole(path, lambda beside: _write(entries, beside, Path(path).suffix == ".gz"))
+
+
+def _write(entries: Entries, path: Path, compressed: bool) -> None:
+    with _open(path, "w", compressed) as file:
         file.write("\\data\\\n")
         file.writelines(f"ngram {n}={len(table)}\n" for n, table in enumerate(entries, start=1))
         for n, table in enumerate(entries, start=1):
@@ -48,7 +56,7 @@ def read_arpa(path: str | Path) -> Entries:
         raise AsrlabError(f"{path}: {what}; pass the path of an ARPA file")
     lines = _Lines(path)
     try:
-        with _open(path, "r") as file:
+        with _open(path, "r", path.suffix == ".gz") as file:
             lines.start(file)
             tables = _read_tables(lines)
     except (UnicodeDecodeError, EOFError, OSError, zlib.error) as error:

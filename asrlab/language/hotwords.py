@@ -16,7 +16,6 @@ A. Aho, M. Corasick, "Efficient string matching: an aid to bibliographic search"
 al., "Shallow-fusion end-to-end contextual biasing" (2019), who take back the bonus of phrases that were not completed.
 """
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -24,6 +23,8 @@ import numpy as np
 from asrlab.core.errors import AsrlabError
 from asrlab.language.automaton import FORBIDDEN, Automaton, WordAutomaton
 from asrlab.language.trie import Trie, build_trie, largest_below
+
+MOST_NATS = 100.0  # of a phrase, either way: a factor of 10^43; far beyond, sums of probabilities overflow
 
 
 def context_graph(phrases: Mapping[str, float]) -> WordAutomaton:
@@ -38,7 +39,7 @@ def context_graph(phrases: Mapping[str, float]) -> WordAutomaton:
         A `Language`; it forbids no word.
 
     Raises:
-        AsrlabError: a phrase without words or given twice, or a weight that is no finite number.
+        AsrlabError: a phrase without words or given twice, or a weight that is no number or beyond `MOST_NATS`.
     """
     if not isinstance(phrases, Mapping):
         raise AsrlabError(f"phrases: {type(phrases).__name__}; pass phrase -> nats, as dict.fromkeys(names, 3.0) makes")
@@ -55,8 +56,10 @@ def _check(phrases: Mapping[str, float], split: list[tuple[str, ...]]) -> None:
     for phrase, weight in phrases.items():
         if not phrase or phrase.isspace():
             raise AsrlabError(f"phrase {phrase!r}: no words in it; remove it")
-        if not isinstance(weight, (int, float, np.number)) or not math.isfinite(weight):
-            raise AsrlabError(f"phrase {phrase!r}: weight {weight!r}; pass a finite number of nats")
+        if not isinstance(weight, (int, float, np.number)) or not abs(weight) <= MOST_NATS:
+            raise AsrlabError(
+                f"phrase {phrase!r}: weight {weight!r}; pass a number of nats from {-MOST_NATS:g} to {MOST_NATS:g}"
+            )
     if len(set(split)) < len(split):
         again = next(words for k, words in enumerate(split) if words in split[:k])
         raise AsrlabError(f"phrase {' '.join(again)!r}: there twice, with other white space; keep one")

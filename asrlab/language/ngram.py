@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from asrlab.core.equations import equation
 from asrlab.core.errors import AsrlabError
 from asrlab.language.arpa import read_arpa, write_arpa
 from asrlab.language.automaton import FORBIDDEN, OTHER, Automaton, plain_finish, plain_step
@@ -106,6 +107,7 @@ class NGram:
             total += logp
         return total + self.finish(state)
 
+    @equation("perplexity")
     def perplexity(self, sentences: Iterable[str | Sequence[str]]) -> float:
         """exp of the mean negative log-probability of every word and sentence end; unknown words count as `<unk>`."""
         total, n = 0.0, 0

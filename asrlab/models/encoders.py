@@ -22,6 +22,7 @@ from asrlab.models.layers import (
     TimeConv,
     chunk_mask,
 )
+from asrlab.models.pictures import Pictures
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class EncoderOptions(Options):
     dropout: Chance = 0.1  # probability that a value is silenced in training
     layer_drop: Chance = 0.0  # probability that a whole residual block is skipped in training (stochastic depth)
     subsampling: Literal[1, 2, 4, 8] = 4  # input frames for one output frame
-    subsampling_channels: Count = 64  # channels of the convolutions that subsample
+    subsampling_channels: Count = 64  # channels of the convolutions that subsample, or that read pictures
+    picture_rows: CountOrNone = 0  # features are pictures of so many rows, read by 3-D and 2-D convolutions; 0: no
     causal: bool = False  # convolutions and recurrences see no future frame
     chunk: CountOrNone = 0  # attention sees chunks of so many frames (0: everything); streaming needs causal and chunk
     left_chunks: Annotated[int, AtLeast(-1)] = -1  # chunks of the past that attention sees (-1: all of them)
@@ -47,6 +49,8 @@ class EncoderOptions(Options):
             raise AsrlabError(f"dim={self.dim}: not a multiple of 2 x heads={self.heads}")
         if self.kind == "lstm" and not self.causal and self.dim % 2:
             raise AsrlabError(f"dim={self.dim}: two directions share it, give an even one")
+        if self.picture_rows and self.subsampling != 1:
+            raise AsrlabError(f"subsampling={self.subsampling}: pictures come slowly enough; give 1 with picture_rows")
 
 
 class Encoder(nn.Module):
@@ -56,8 +60,11 @@ class Encoder(nn.Module):
         super().__init__()
         self.options = options
         self.dim = options.dim
-        self.subsample = Subsampling(
-            features, options.dim, options.subsampling, options.subsampling_channels, options.causal
+        channels = options.subsampling_channels
+        self.subsample = (
+            Pictures(features, options.picture_rows, options.dim, channels, options.causal)
+            if options.picture_rows
+            else Subsampling(features, options.dim, options.subsampling, channels, options.causal)
         )
         self.dropout = Dropout(options.dropout)
         self.blocks = nn.ModuleList(BLOCKS[options.kind](options) for _ in range(options.layers))

@@ -35,8 +35,12 @@ class ModelOptions(Options):
             raise AsrlabError("ctc=false, decoder=null: the model has no head; give it one of them")
         if len(self.branches) > 1 and self.fusion.onto not in self.branches:
             raise AsrlabError(f"fusion.onto={self.fusion.onto!r}: choose one of {', '.join(self.branches)}")
+        if len(self.branches) > 1 and self.fusion.kind == "late" and self.trunk is not None:
+            raise AsrlabError("trunk: late fusion is of heads, nothing stands above it; give null, and deeper branches")
         if self.trunk is not None and self.trunk.subsampling != 1:
             raise AsrlabError(f"trunk.subsampling={self.trunk.subsampling}: a trunk keeps the frames it gets; give 1")
+        if self.trunk is not None and self.trunk.picture_rows:
+            raise AsrlabError(f"trunk.picture_rows={self.trunk.picture_rows}: it reads frames, no pictures; give 0")
         if self.inner_ctc and (not self.ctc or (self.trunk is None and len(self.branches) > 1)):
             raise AsrlabError("inner_ctc=true: it needs ctc=true and, above several branches, a trunk; give both")
         if self.inner_ctc and (self.trunk or self.branches[self.clock]).layers < 2:

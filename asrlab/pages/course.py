@@ -22,7 +22,7 @@ from asrlab import corpora
 from asrlab.core import config
 from asrlab.core.errors import AsrlabError
 from asrlab.core.files import write_whole
-from asrlab.core.machine import cores
+from asrlab.core.machine import settle_threads
 from asrlab.core.sources import PACKAGE, sources
 from asrlab.corpora import Corpus
 from asrlab.pages import names
@@ -83,10 +83,10 @@ def _sweep(directory: Path) -> None:
 
 
 def _train(recipe: Recipe, directory: Path, corpus: Corpus) -> None:
-    """With all cores: whoever else wanted this result is waiting for it."""
+    """With all cores where that is faster: whoever else wanted this result is waiting for it."""
     threads, began = torch.get_num_threads(), time.perf_counter()
     try:
-        torch.set_num_threads(cores())
+        settle_threads()
         train(recipe, directory, corpus, progress=False)
     finally:
         torch.set_num_threads(threads)

@@ -25,10 +25,23 @@ DECODING = {
     "beam_lm": "beam search, language model",
     "lexicon": "beam search, lexicon",
     "lexicon_lm": "beam search, lexicon, language model",
+    "hotwords": "beam search, hotwords",
     "attention": "attention alone, beam search",
     "joint": "attention and CTC together, beam search",
     "words": "its own search, words of its dictionary",
     "trigram": "its own search, trigram",
+    "none": "no language model",
+    "train": "n-gram of the transcripts",
+    "text": "n-gram of text that nobody spoke",
+    "mixed": "n-grams of both, interpolated",
+    "text_less_train": "n-gram of that text, less the transcripts'",
+    "mixed_less_train": "n-grams of both, less the transcripts'",
+    "label_prior": "n-grams of both, less CTC's label prior",
+    "neural": "n-grams of both, and an LSTM",
+    "rescored": "rescored by the attention decoder",
+    "rescored_text": "rescored by attention and that n-gram",
+    "rescored_text_less_own": "the same, less attention's internal model",
+    "oracle": "the best of the list, chosen by who knows",
 }
 SYSTEMS = {
     "an4": "AN4 recogniser of this book",
@@ -36,6 +49,8 @@ SYSTEMS = {
     "pocketsphinx-an4": "PocketSphinx",
     "scenetalk-las": "attention, trained with CTC",
     "scenetalk-las-attention": "attention, trained alone",
+    "neighbours-an4": "AN4 recogniser, every band normalised",
+    "neighbours-scenetalk": "attention, trained with CTC",
 }
 METHODS = {
     "gmm-hmm": "GMM-HMM",

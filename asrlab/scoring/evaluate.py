@@ -1,7 +1,7 @@
 """A recogniser measured on a corpus: every way of decoding, its error rate with interval, and all that was heard."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tqdm import tqdm
@@ -9,7 +9,7 @@ from tqdm import tqdm
 from asrlab.core.errors import AsrlabError
 from asrlab.corpora import Utterance
 from asrlab.decode.attention import AttentionOptions
-from asrlab.recognizer import Recognizer
+from asrlab.recognizer import Recognizer, Way
 from asrlab.scoring import score
 from asrlab.scoring.score import Interval
 
@@ -60,8 +60,14 @@ class Evaluation:
         return "\n".join(lines)
 
 
-def evaluate(recognizer: Recognizer, utterances: Sequence[Utterance], progress: bool = False) -> Evaluation:
-    """Decode `utterances` in every way that the recogniser has. Raises AsrlabError if there are none."""
+def evaluate(
+    recognizer: Recognizer,
+    utterances: Sequence[Utterance],
+    progress: bool = False,
+    further: Mapping[str, Way] | None = None,
+) -> Evaluation:
+    """Decode `utterances` in every way that the recogniser has, and in `further` ones by name, of which the last then
+    is the recogniser's answer. Raises AsrlabError if there are no utterances."""
     if not utterances:
         raise AsrlabError("no utterances to decode: choose another split")
     everything = recognizer.hear([recognizer.read(u) for u in utterances])
@@ -70,10 +76,10 @@ def evaluate(recognizer: Recognizer, utterances: Sequence[Utterance], progress: 
             u.id: way(heard).text
             for u, heard in zip(tqdm(utterances, name, disable=not progress, leave=False), everything, strict=True)
         }
-        for name, way in recognizer.searches().items()
+        for name, way in {**recognizer.searches(), **(further or {})}.items()
     }
     said, speakers = ({u.id: getattr(u, name) for u in utterances} for name in ("text", "speaker"))
-    return Evaluation(said, hypotheses, speakers, recognizer.search)
+    return Evaluation(said, hypotheses, speakers, list(further)[-1] if further else recognizer.search)
 
 
 def choose_search(recognizer: Recognizer, dev: Sequence[Utterance], progress: bool = False) -> str:

@@ -28,6 +28,7 @@ from asrlab.scoring import score
 
 PACKAGES = (
     "asrlab", "torch", "torchaudio", "numpy", "numba", "librosa", "jiwer", "sentencepiece", "accelerate", "soundfile",
+    "av", "scikit-image",
 )  # fmt: skip
 # What can change a result. The receipts are left out: the first seed's must not make the second seed "dirty".
 CODE = ("asrlab", "benchmarks", "pyproject.toml", "requirements.txt", ":(exclude)benchmarks/results")

@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,7 +59,7 @@ class Errors:
 
 @dataclass(frozen=True)
 class Confusion:
-    """How often a reference unit was taken for another; None stands for nothing (a deletion or an insertion)."""
+    """How often a reference unit was misrecognised as another; None stands for nothing (a deletion or an insertion)."""
 
     reference: str | None
     hypothesis: str | None
@@ -139,7 +140,7 @@ def errors(references: Texts, hypotheses: Texts, unit: str = "word") -> dict[Has
 
 
 def confusions(references: Texts, hypotheses: Texts, unit: str = "word", correct: bool = False) -> list[Confusion]:
-    """What was taken for what, most frequent first (then by spelling); correct=True counts the right ones as well."""
+    """What was misrecognised as what, most frequent first (then by spelling); correct=True counts the right too."""
     pairs: Counter[tuple[str | None, str | None]] = Counter()
     for _, reference, hypothesis in zip(*_paired(references, hypotheses), strict=True):
         for op in align(reference, hypothesis, unit):
@@ -166,13 +167,17 @@ def bootstrap(
     groups  {id: speaker} (or a sequence beside sequences): whole speakers are drawn instead of utterances, since errors
             of one voice come together. With fewer than about 20 speakers the interval is too narrow all the same.
 
-    The same test set gives the same interval in whatever order its utterances come.
+    Without a single error there is nothing to resample: there the upper end is Wilson's (1927), as if the words were
+    independent. The same test set gives the same interval in whatever order its utterances come.
     """
     counts = errors(references, hypotheses, unit)
     blocks = _blocks(np.array([[e.total, e.length] for e in counts.values()]), counts, groups)
+    total = _sum(counts.values())
+    if total.total == 0:
+        z = NormalDist().inv_cdf(0.5 + confidence / 2)
+        return Interval(0.0, 0.0, z**2 / (total.length + z**2))
     drawn = _resample(blocks, samples, seed)
     low, high = _percentiles(drawn[:, 0] / drawn[:, 1], confidence)
-    total = _sum(counts.values())
     return Interval(total.rate, low, high)
 
 

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from asrlab.core.errors import AsrlabError
 from asrlab.core.streams import Stream, stack
 from asrlab.corpora import SOUND, Utterance
+from asrlab.corpora.base import word_times
 from asrlab.corpora.read import at_rate
 from asrlab.signals.augment import speed_perturb
 from asrlab.text import PhoneTokenizer, Tokenizer
@@ -29,6 +30,7 @@ class Item:
     id: str
     inputs: Mapping[str, Tensor]  # modality -> (N, ...), empty where the utterance lacks it
     target: Tensor  # (L,) token ids
+    path: Tensor | None = None  # (N,) the token that is said at each moment, PATH_RATE a second; None: nobody asks
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Batch:
 
     ids: tuple[str, ...]
     inputs: Mapping[str, Stream]  # modality -> values (B, N, ...), lengths (B,)
-    targets: Mapping[str, Stream]  # "text" -> token ids (B, L), lengths (B,)
+    targets: Mapping[str, Stream]  # "text" -> token ids (B, L), lengths (B,); "path" -> token ids at each moment
 
     def to(self, device: torch.device | str) -> "Batch":
         """The same on another device."""
@@ -57,8 +59,13 @@ class Batch:
 def collate(items: Sequence[Item]) -> Batch:
     """Pad items to a batch."""
     inputs = {name: stack([item.inputs[name] for item in items]) for name in items[0].inputs}
-    return Batch(tuple(item.id for item in items), inputs, {"text": stack([item.target for item in items])})
+    targets = {"text": stack([item.target for item in items])}
+    if paths := [item.path for item in items if item.path is not None]:
+        targets["path"] = stack(paths)
+    return Batch(tuple(item.id for item in items), inputs, targets)
 
+
+PATH_RATE = 100  # moments a second for which a path says what is said
 
 Entry = tuple[int, float]  # which utterance, at which speed
 
@@ -69,12 +76,18 @@ class Speech(Dataset):
     rates  values a second of each modality to read: {"sound": 16000, "lips": 25}
     keep   what was read stays in memory, at every speed that was asked for: of sound 4 bytes a sample, so 230 MB an
            hour and speed at 16 kHz
+    paths  items also say which token is said when, from the times of the words; nothing where these are not known
 
     Raises AsrlabError for a text that cannot be a target, and if no utterance has one of the modalities.
     """
 
     def __init__(
-        self, utterances: Sequence[Utterance], tokenizer: Tokenizer, rates: Mapping[str, float], keep: bool = True
+        self,
+        utterances: Sequence[Utterance],
+        tokenizer: Tokenizer,
+        rates: Mapping[str, float],
+        keep: bool = True,
+        paths: bool = False,
     ):
         self.utterances = tuple(utterances)
         self.tokenizer = tokenizer
@@ -89,6 +102,7 @@ class Speech(Dataset):
         self.targets = [_encode(tokenizer, utterance) for utterance in self.utterances]
         self.spoken = [(0,) * len(utterance.text.split()) for utterance in self.utterances]
         self.kept: dict[Entry, Mapping[str, Tensor]] | None = {} if keep else None
+        self.timed = [_timed(tokenizer, utterance) for utterance in self.utterances] if paths else None
 
     def __len__(self) -> int:
         return len(self.utterances)
@@ -120,8 +134,11 @@ class Speech(Dataset):
         return [u.seconds for u in self.utterances]
 
     def __getitem__(self, entry: Entry) -> Item:
-        index = entry[0]
-        return Item(self.utterances[index].id, self._inputs(entry), self.targets[index])
+        index, speed = entry
+        path = None
+        if self.timed is not None:
+            path = token_path(self.timed[index], self.utterances[index].seconds, speed)
+        return Item(self.utterances[index].id, self._inputs(entry), self.targets[index], path)
 
     def _inputs(self, entry: Entry) -> Mapping[str, Tensor]:
         if self.kept is not None and entry in self.kept:
@@ -156,6 +173,19 @@ class Speech(Dataset):
                 self.kept[entry] = {
                     name: values[row, : int(lengths[row])].clone() for name, (values, lengths) in batch.inputs.items()
                 }
+
+
+def token_path(timed: Sequence[tuple[int, float, float]], seconds: float, speed: float = 1.0) -> Tensor:
+    """Tokens with the seconds where they begin and end -> (N,) the token of each moment, `PATH_RATE` a second.
+
+    Blank, 0, lies between them; of nothing timed comes nothing, (0,).
+    """
+    if not timed:
+        return torch.zeros(0, dtype=torch.long)
+    path = torch.zeros(max(1, round(seconds / speed * PATH_RATE)), dtype=torch.long)
+    for token, start, end in timed:
+        path[round(start / speed * PATH_RATE) : round(end / speed * PATH_RATE)] = token
+    return path
 
 
 def plan_epoch(
@@ -243,3 +273,17 @@ def _encode(tokenizer: Tokenizer, utterance: Utterance) -> Tensor:
         return torch.tensor(tokenizer.encode(utterance.text))
     except AsrlabError as error:
         raise AsrlabError(f"{utterance}: {error}") from error
+
+
+def _timed(tokenizer: Tokenizer, utterance: Utterance) -> list[tuple[int, float, float]]:
+    """The token of each word with its times. Raises AsrlabError if a word has more tokens than one."""
+    found = []
+    for word, start, end in word_times(utterance):
+        tokens = tokenizer.encode(word)
+        if len(tokens) != 1:
+            raise AsrlabError(
+                f"objectives.path: {word!r} of {utterance} is {len(tokens)} tokens, their times are not known; give "
+                "tokenizer=word"
+            )
+        found.append((tokens[0], start, end))
+    return found

@@ -94,7 +94,10 @@ def fingerprint(tokenizer: Tokenizer, *splits: Sequence[Utterance]) -> str:
     known: dict[Path, str] = {}
     for split in splits:
         for u in split:
-            sources = [(m, s.start, s.seconds, s.member, _content(s, known)) for m, s in sorted(u.sources.items())]
+            sources = [
+                (m, s.start, s.seconds, s.member, _content(s, known), *([s.mouth] if s.mouth else []))
+                for m, s in sorted(u.sources.items())
+            ]
             found.update(repr((u.id, u.text, u.speaker, u.seconds, sources)).encode())
         found.update(b"/")
     return found.hexdigest()[:16]

@@ -21,15 +21,17 @@ from asrlab import text
 from asrlab.core.errors import AsrlabError
 from asrlab.core.streams import Stream
 from asrlab.corpora import SOUND, Corpus, Utterance
+from asrlab.corpora.films import LIPS
 from asrlab.language import NGram
 from asrlab.models import Model
 from asrlab.recognizer import Recognizer
 from asrlab.scoring.evaluate import choose_search, dev_metrics
 from asrlab.signals import inputs
-from asrlab.signals.augment import spec_augment
+from asrlab.signals.augment import jitter, random_channel, spec_augment
+from asrlab.signals.features import normalise_utterance
 from asrlab.signals.inputs import FrontEnds
 from asrlab.signals.noise import add_to_sound
-from asrlab.training import objectives
+from asrlab.training import finetune, objectives
 from asrlab.training.batching import Batch, Speech, load_batches, plan_epoch
 from asrlab.training.checkpoint import CHECKPOINT, State
 from asrlab.training.directory import LOG, append_log, fingerprint, held, start
@@ -84,7 +86,7 @@ def train(
     run = Path(directory)
     skipping = DistributedDataParallelKwargs(find_unused_parameters=any(e.layer_drop for e in recipe.model.encoders))
     accelerator = Accelerator(cpu=device == "cpu", kwargs_handlers=[skipping])
-    training = prepare(recipe, corpus or load_corpus(recipe), accelerator)
+    training = prepare(finetune.adopt(recipe), corpus or load_corpus(recipe), accelerator)
     with held(run, accelerator.is_main_process):
         return _train(training, run, resume, progress, after_epoch)
 
@@ -140,9 +142,14 @@ def prepare(recipe: Recipe, corpus: Corpus, accelerator: Accelerator) -> Trainin
         raise AsrlabError(f"corpus {corpus.name!r}: no utterances in train_splits={list(recipe.train_splits)}")
     tokenizer = make_tokenizer(recipe, corpus, utterances)
     front_ends = inputs.make(recipe.inputs).to(accelerator.device)
-    dataset = Speech(utterances, tokenizer, front_ends.rates, recipe.keep_audio)
+    paths = bool(recipe.objectives.get("path"))
+    dataset = Speech(utterances, tokenizer, front_ends.rates, recipe.keep_audio, paths)
+    if paths and not any(dataset.timed or ()):
+        raise AsrlabError(f"objectives.path: no utterance of {corpus.name!r} has times of its words; leave it out")
     torch.manual_seed(recipe.seed)
     model = Model(front_ends, len(tokenizer), recipe.model).to(accelerator.device)
+    if recipe.init:
+        accelerator.print(finetune.take_over(model, tokenizer.tokens, recipe))
     check_lengths(dataset, front_ends, model, recipe)
     lm, words = make_language(recipe, corpus, utterances)
     recognizer = Recognizer(recipe.inputs, model, tokenizer, recipe.beam, lm, words, recipe.attention, recipe.search)
@@ -184,11 +191,14 @@ def train_epoch(training: Training, network: torch.nn.Module, state: State, prog
         for group in training.optimizer.param_groups:
             group["lr"] = rate
         batch = batch.to(accelerator.device)
-        features = training.front_ends(add_to_sound(batch.inputs, recipe.noise, dataset.rates))
-        heard, features = augment(batch, features, recipe)
+        heard = add_to_sound(batch.inputs, recipe.noise, dataset.rates)
+        if LIPS in heard:
+            heard[LIPS] = Stream(jitter(heard[LIPS].values, recipe.lips_augment), heard[LIPS].lengths)
+        features = drop_modalities(training.front_ends(heard), recipe.modality_dropout)
+        batch, features = augment(batch, features, recipe)
         with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=low_precision):
-            output = network(features, heard.targets["text"].values)
-        losses, named = objectives.losses(recipe.objectives, training.model, output, heard)
+            output = network(features, batch.targets["text"].values)
+        losses, named = objectives.losses(recipe.objectives, training.model, output, batch)
         loss = losses.sum() * (world / len(plan[i]))  # gradients are averaged over processes: this sums them
         training.optimizer.zero_grad()
         accelerator.backward(loss)
@@ -214,16 +224,51 @@ def train_epoch(training: Training, network: torch.nn.Module, state: State, prog
     }
 
 
+def drop_modalities(
+    features: Mapping[str, Stream], shares: Mapping[str, float], generator: torch.Generator | None = None
+) -> dict[str, Stream]:
+    """Streams of which some utterances lose one modality, as if it had never been there (AV-HuBERT, Shi et al. 2022).
+
+    shares  modality -> how often it is taken away; one at a time, and none that is the last of its utterance
+    """
+    kept = dict(features)
+    if not any(shares.values()):
+        return kept
+    there = torch.stack([stream.lengths > 0 for stream in features.values()]).sum(dim=0)  # (B,) modalities
+    draw = torch.rand(len(there), generator=generator, device=there.device)
+    begin = 0.0
+    for name, share in shares.items():
+        values, lengths = features[name]
+        gone = (draw >= begin) & (draw < begin + share) & (there > (lengths > 0).long())
+        shape = (-1,) + (1,) * (values.ndim - 1)
+        kept[name] = Stream(values.masked_fill(gone.view(shape), 0.0), lengths.masked_fill(gone, 0))
+        begin += share
+    return kept
+
+
 def augment(batch: Batch, features: Mapping[str, Stream], recipe: Recipe) -> tuple[Batch, dict[str, Stream]]:
-    """Batch and features as the model hears them: repeated for objectives that want copies, and sound with masks."""
+    """Batch and features as the model hears them: repeated for objectives that want copies, sound through channels and
+    with masks."""
     times = objectives.copies(recipe.objectives)
     if times > 1:
         batch, features = batch.repeat(times), {name: stream.repeat(times) for name, stream in features.items()}
     heard = dict(features)
     if SOUND in heard:
         values, lengths = heard[SOUND]
+        values = through_channels(values, lengths, recipe)
         heard[SOUND] = Stream(spec_augment(values, lengths, recipe.spec_augment), lengths)
     return batch, heard
+
+
+def through_channels(features: Tensor, lengths: Tensor, recipe: Recipe) -> Tensor:
+    """Features of sound through random channels, normalised again as the front end does it."""
+    if not recipe.channel.share:
+        return features
+    features = random_channel(features, lengths, recipe.channel)
+    normalise = recipe.inputs.sound.normalise if recipe.inputs.sound else "none"
+    if normalise not in ("utterance", "level"):
+        return features
+    return normalise_utterance(features, lengths, together=normalise == "level")
 
 
 def learning_rate(recipe: Recipe, epochs: float) -> float:
@@ -306,8 +351,8 @@ def make_language(
 
 def make_optimizer(recipe: Recipe, model: Model) -> torch.optim.Optimizer:
     """AdamW; weight decay pulls at matrices only, not at biases and gains (Loshchilov and Hutter 2019)."""
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    vectors = [p for p in model.parameters() if p.ndim <= 1]
+    learned = [p for p in model.parameters() if p.requires_grad]
+    matrices, vectors = [p for p in learned if p.ndim > 1], [p for p in learned if p.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=True)
 

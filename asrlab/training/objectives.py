@@ -18,7 +18,7 @@ from torch import Tensor
 
 from asrlab.core.errors import AsrlabError
 from asrlab.models import Model, ModelOptions, Output
-from asrlab.training.batching import Batch
+from asrlab.training.batching import PATH_RATE, Batch
 from asrlab.training.losses import ctc_loss, disagreement, label_smoothed_cross_entropy
 
 Objective = Callable[[Model, Output, Batch], Tensor]
@@ -33,6 +33,22 @@ def ctc(model: Model, output: Output, batch: Batch) -> Tensor:
 def inner_ctc(model: Model, output: Output, batch: Batch) -> Tensor:
     """The same by the head half-way up (Lee and Watanabe 2021, arXiv:2102.03216)."""
     return _ctc(_there(output.inner_log_probs, "inner CTC"), output, batch)
+
+
+def path(model: Model, output: Output, batch: Batch) -> Tensor:
+    """Minus the log-probability, by the CTC head, of one path: the word of each frame, and blank between words.
+
+    The path is known where somebody has noted the times of the words. CTC asks only for the sum over all paths, and may
+    take long to find any; this shows it one, from which it may then depart.
+    """
+    log_probs = _there(output.log_probs, "CTC")
+    tokens, lengths = (value.to(log_probs.device, non_blocking=True) for value in batch.targets["path"])
+    frame = torch.arange(log_probs.shape[1], device=log_probs.device)
+    moment = ((frame + 0.5) * model.frame_seconds * PATH_RATE + 1e-3).long()  # 2.9999 is 3
+    wanted = tokens[:, moment.clamp(max=tokens.shape[1] - 1)]
+    nats = -log_probs.gather(2, wanted[..., None])[..., 0]
+    real = (frame < output.lengths[:, None]) & (moment < lengths[:, None])
+    return nats.masked_fill(~real, 0.0).sum(dim=1)
 
 
 def attention(model: Model, output: Output, batch: Batch) -> Tensor:
@@ -51,7 +67,7 @@ def consistency(model: Model, output: Output, batch: Batch) -> Tensor:
 
 
 OBJECTIVES: dict[str, Objective] = {
-    "ctc": ctc, "inner_ctc": inner_ctc, "attention": attention, "consistency": consistency,
+    "ctc": ctc, "inner_ctc": inner_ctc, "path": path, "attention": attention, "consistency": consistency,
 }  # fmt: skip
 COPIES = {"consistency": 2}  # how often an objective must hear each utterance, if not once
 
@@ -84,9 +100,13 @@ def check(weights: Mapping[str, float], options: ModelOptions) -> None:
             raise AsrlabError(f"objectives: unknown {name!r}; there are {', '.join(OBJECTIVES)}")
         if weight and not heads.get(name, True):
             raise AsrlabError(f"objectives.{name}={weight}: the model has no such head; give {where[name]}")
-    if weights.get("consistency") and not options.ctc:
-        raise AsrlabError("objectives.consistency: it compares what the CTC head says; give model.ctc=true")
-    untrained = next((name for name, there in heads.items() if there and not weights.get(name)), None)
+    for name, does in {"consistency": "compares", "path": "teaches"}.items():
+        if weights.get(name) and not options.ctc:
+            raise AsrlabError(f"objectives.{name}: it {does} what the CTC head says; give model.ctc=true")
+    trained = {"ctc": weights.get("ctc") or weights.get("path")}
+    untrained = next(
+        (name for name, there in heads.items() if there and not trained.get(name, weights.get(name))), None
+    )
     if untrained:
         raise AsrlabError(f"objectives: nothing trains the {untrained} head; give objectives.{untrained} a weight")
 

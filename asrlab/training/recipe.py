@@ -8,14 +8,14 @@ from typing import Annotated, Any, Literal
 
 from asrlab import corpora
 from asrlab.core import config
-from asrlab.core.config import Above, Between, CountOrNone, NotNegative, Options, Positive
+from asrlab.core.config import Above, Between, CountOrNone, NotNegative, Options, Positive, Share
 from asrlab.core.errors import AsrlabError
 from asrlab.corpora import Corpus
 from asrlab.decode import BeamOptions
 from asrlab.decode.attention import AttentionOptions
 from asrlab.models import ModelOptions
 from asrlab.recognizer import SEARCHES
-from asrlab.signals.augment import SpecAugmentOptions
+from asrlab.signals.augment import ChannelOptions, LipsAugmentOptions, SpecAugmentOptions
 from asrlab.signals.inputs import InputOptions
 from asrlab.signals.noise import NoiseOptions
 from asrlab.training import objectives
@@ -36,11 +36,16 @@ class Recipe(Options):
     train_splits: tuple[str, ...] = ("train",)  # what to learn from
     dev_split: str = "dev"  # what chooses the epoch to keep, empty: keep the last one
     test_split: str = "test"  # what the final figures are measured on
+    init: str = ""  # begin from the weights of this recogniser, a folder or a packaged one by name, empty: from chance
+    freeze: CountOrNone = 0  # with init: so many blocks of each encoder, from below, stay as they are
     tokenizer: Literal["char", "char-initial", "word", "subword", "phone"] = "char"  # -initial: a word's first marked
     subwords: Annotated[int, Between(2, 1_000_000)] = 100  # how many tokens a subword tokenizer has
     inputs: InputOptions = field(default_factory=InputOptions)
     noise: NoiseOptions = field(default_factory=NoiseOptions)
+    channel: ChannelOptions = field(default_factory=ChannelOptions)
     spec_augment: SpecAugmentOptions = field(default_factory=SpecAugmentOptions)
+    lips_augment: LipsAugmentOptions = field(default_factory=LipsAugmentOptions)
+    modality_dropout: dict[str, Share] = field(default_factory=dict)  # modality -> how often it is taken away
     model: ModelOptions = field(default_factory=ModelOptions)
     objectives: dict[str, NotNegative] = field(default_factory=lambda: {"ctc": 1.0})  # what is learned: name -> weight
     beam: BeamOptions = field(default_factory=BeamOptions)
@@ -72,6 +77,11 @@ class Recipe(Options):
         for name in self.inputs.names:
             if name not in self.model.branches:
                 raise AsrlabError(f"inputs.{name}: the model has no branch for it; give model.branches.{name}={{}}")
+        for name in self.modality_dropout:
+            if name not in self.inputs.names:
+                raise AsrlabError(f"modality_dropout.{name}: not read; the inputs are {', '.join(self.inputs.names)}")
+        if sum(self.modality_dropout.values()) > 1:
+            raise AsrlabError(f"modality_dropout={self.modality_dropout}: only one is taken at a time; add up to 1")
         if self.search and self.search not in SEARCHES:
             raise AsrlabError(f"search={self.search!r}: one of {', '.join(SEARCHES)}, or '' to let dev data choose")
         if not self.speeds:

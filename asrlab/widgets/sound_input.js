@@ -15,7 +15,7 @@ export function wavBytes(samples, rate) {
 // For the golden test: the bytes as numbers.
 export const wavNumbers = (samples, rate) => [...new Uint8Array(wavBytes(samples, rate).buffer)];
 
-// What to tell somebody whose microphone cannot be used, by the name of the browser's error.
+// What to tell readers whose microphone cannot be used, by the name of the browser's error.
 export function microphoneMessage(name) {
   return {
     NotAllowedError: "The browser was not allowed to use the microphone. Allow it in the address bar, or choose a file instead.",

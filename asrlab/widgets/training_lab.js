@@ -70,7 +70,7 @@ function render({ model, el }) {
   function word([kind, said, heard]) {
     if (kind === "equal") return h("span", { class: "tl-equal" }, heard);
     if (kind === "delete") return h("span", { class: "tl-delete", title: "missing" }, h("del", {}, said));
-    if (kind === "insert") return h("span", { class: "tl-insert", title: "nobody said this" }, h("ins", {}, heard));
+    if (kind === "insert") return h("span", { class: "tl-insert", title: "not said" }, h("ins", {}, heard));
     const title = `${said} was said`;
     return h("span", { class: "tl-substitute", title }, h("del", {}, said), " ", h("ins", {}, heard));
   }
@@ -116,7 +116,8 @@ function render({ model, el }) {
   function refresh(following = steps.value >= steps.count - 1) {
     const { settings = {}, utterances = 0, minutes = 0 } = data(), count = Math.max(1, lines().length);
     const head = settings.decoder ? " with an attention decoder" : "";
-    what.textContent = !settings.encoder ? "" : `${settings.size} ${settings.encoder}${head}, augmentation: `
+    const encoder = model.get("encoders")?.[settings.encoder] ?? settings.encoder;
+    what.textContent = !settings.encoder ? "" : `${settings.size} ${encoder}${head}, augmentation: `
       + `${settings.augmentation}, learning rate ${settings.learning_rate}, ${utterances} utterances (${minutes} minutes)`;
     steps.count = count;
     if (following) steps.value = count - 1;

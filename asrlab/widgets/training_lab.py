@@ -14,11 +14,13 @@ from IPython.display import display
 from asrlab import corpora
 from asrlab.core.errors import AsrlabError
 from asrlab.corpora import Corpus
+from asrlab.pages.names import METHODS
 from asrlab.scoring import receipt
 from asrlab.widgets.base import Widget
 from asrlab.widgets.training_run import AUGMENTATION, SIZES, LabSettings, TrainingRun, as_data, recipe_of
 
 RECORDINGS = Path(__file__).parent / "recordings"
+ENCODERS = {kind: METHODS[kind] for kind in ("cnn", "lstm", "transformer", "conformer")}  # what people call them
 RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 WORDS = {
     "ready": "Choose, then press Start.",
@@ -53,12 +55,14 @@ RECORDED = {
 class TrainingCurves(Widget, module="training_lab", height=(770, 1220)):
     """Losses and error rates over the epochs; for each epoch, transcripts of dev with their errors, and attention.
 
-    data  one run as `as_data` gives it, which may grow
-    runs  instead of it, finished runs to choose from: [{"title", "data"}, ...]
+    data      one run as `as_data` gives it, which may grow
+    runs      instead of it, finished runs to choose from: [{"title", "data"}, ...]
+    encoders  what people call the kinds of encoder
     """
 
     data = traitlets.Dict().tag(sync=True)
     runs: traitlets.List = traitlets.List().tag(sync=True)
+    encoders: traitlets.Dict = traitlets.Dict(ENCODERS).tag(sync=True)
 
 
 class TrainingLab:
@@ -75,7 +79,9 @@ class TrainingLab:
         self.corpus = corpus
         self.directory = Path(directory) if directory else corpora.cache() / "training-lab"
         self.run: TrainingRun | None = None
-        self.encoder = ipywidgets.Dropdown(options=("cnn", "lstm", "transformer", "conformer"), description="encoder")
+        self.encoder = ipywidgets.Dropdown(
+            options=[(shown, kind) for kind, shown in ENCODERS.items()], description="encoder"
+        )
         self.size = ipywidgets.ToggleButtons(options=tuple(SIZES), value="medium", description="size")
         self.augmentation = ipywidgets.Dropdown(options=AUGMENTATION, value="masks", description="augment")
         self.decoder = ipywidgets.Checkbox(False, description="attention decoder beside CTC")

@@ -10,7 +10,7 @@ from docutils import nodes
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tools import times
+from tools import prose
 
 STATIC = Path(__file__).resolve().parents[1] / "static"
 SHARE = "share.png"  # 1200 x 630, shown where a page is shared
@@ -49,18 +49,23 @@ def offer_notebook(app, pagename, templatename, context, doctree):
     context["notebook_url"] = button["url"]
 
 
-def say_duration(app, pagename, templatename, context, doctree):
-    """Below the title of a page with code, how long its notebook takes to run."""
-    line = times.line(pagename)
-    if line and "</h1>" in context.get("body", ""):
-        context["body"] = context["body"].replace("</h1>", f'</h1>\n<p class="duration">{escape(line)}</p>', 1)
+def say_reading_time(app, pagename, templatename, context, doctree):
+    """Below the title of a page of the course, how long it takes to read."""
+    if doctree is None or "</h1>" not in context.get("body", ""):
+        return
+    line = prose.reading_time(pagename, Path(app.env.doc2path(pagename)))
+    if line:
+        context["body"] = context["body"].replace("</h1>", f'</h1>\n<p class="reading-time">{escape(line)}</p>', 1)
 
 
-CAPTION = re.compile(r'(<figure[^>]*class="[^"]*\b(?:plot|drawn)\b[^"]*"[^>]*>.*?<figcaption[^>]*>)', re.DOTALL)
+CAPTION = re.compile(
+    r'(<figure[^>]*class="[^"]*\b(?:plot|drawn)\b[^"]*"[^>]*>.*?<figcaption[^>]*>|<p class="widget-caption">)',
+    re.DOTALL,
+)
 
 
 def number_figures(app, pagename, templatename, context, doctree):
-    """Figures that are drawn, by code or in the page, are numbered through each page, in their captions."""
+    """Figures, by code or drawn in the page, and widgets are numbered through each page, in their captions."""
     count = 0
 
     def numbered(found) -> str:
@@ -68,7 +73,7 @@ def number_figures(app, pagename, templatename, context, doctree):
         count += 1
         return f'{found[1]}<span class="figure-number">Figure {count}.</span> '
 
-    if "<figcaption" in context.get("body", ""):
+    if context.get("body"):
         context["body"] = CAPTION.sub(numbered, context["body"])
 
 
@@ -101,7 +106,7 @@ def describe(app, pagename, templatename, context, doctree):
 
 
 def shared(env) -> str:
-    """What pages show of one another: titles, labels, numbers, who cites what, terms, how long notebooks take."""
+    """What pages show of one another: titles, labels, numbers, who cites what, terms."""
     found = {
         "titles": {page: title.astext() for page, title in env.titles.items()},
         "contents": env.toctree_includes,
@@ -112,7 +117,6 @@ def shared(env) -> str:
             {(target.key, ref.docname) for ref in env.domaindata["cite"]["citation_refs"] for target in ref.targets}
         ),
         "terms": getattr(env, "glossary_terms", {}),
-        "durations": {page: times.line(page) for page in env.found_docs},
     }
     return json.dumps(found, sort_keys=True, default=str)
 
@@ -176,7 +180,7 @@ def setup(app):
     app.connect("html-page-context", drop_thebe, priority=900)
     app.connect("html-page-context", drop_unused_style, priority=900)
     app.connect("html-page-context", offer_notebook, priority=900)
-    app.connect("html-page-context", say_duration)
+    app.connect("html-page-context", say_reading_time)
     app.connect("html-page-context", number_figures)
     app.connect("html-page-context", describe)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -5,46 +5,29 @@ formula that begins with "-", "+" or "1." is an item of a list to Markdown, and 
 left standing in the text.
 """
 
-import re
+import sys
+from pathlib import Path
 
 from docutils import nodes
 from sphinx.util import logging
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tools.prose import outside_of_code
+
 logger = logging.getLogger(__name__)
-FENCE = re.compile(r"^\s*(?P<fence>`{3,}|~{3,}|:{3,})(?P<name>\{[\w:+-]+\})?")
-VERBATIM = {None, "{code-cell}", "{code-block}", "{code}", "{sourcecode}", "{math}", "{raw}", "{eval-rst}"}
 AS_WRITTEN = (nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.raw, nodes.comment)
 
 
 def swallowed(text: str) -> list:
     """(number, line) of each comment that touches other text; a comment that is meant stands between empty lines."""
-    lines = [*_outside_of_code(text.splitlines()), ""]
+    lines = [*outside_of_code(text.splitlines()), ""]
     comment = [line.lstrip().startswith("%") for line in lines]
 
     def touches(number: int) -> bool:
         return any(lines[near].strip() and not comment[near] for near in (number - 1, number + 1) if near >= 0)
 
     return [(number + 1, lines[number].strip()) for number in range(len(lines)) if comment[number] and touches(number)]
-
-
-def _outside_of_code(lines: list) -> list:
-    """The same lines, those of code, of formulas and of the page's settings empty."""
-    result, until = [], None
-    if lines and lines[0] == "---":
-        until = re.compile(r"^---$")
-    for number, line in enumerate(lines):
-        fence = FENCE.match(line)
-        shown = "" if fence else line
-        if until:
-            shown = ""
-            if number and until.match(line):
-                until = None
-        elif fence and fence["name"] in VERBATIM and (fence["name"] or fence["fence"][0] != ":"):
-            until = re.compile(rf"^\s*{fence['fence'][0]}{{{len(fence['fence'])},}}\s*$")
-        elif line.strip().startswith("$$") and line.count("$$") == 1:
-            until, shown = re.compile(r"^.*\$\$"), ""
-        result.append(shown)
-    return result
 
 
 def stray_dollars(doctree: nodes.document) -> list:

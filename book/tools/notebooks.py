@@ -21,7 +21,7 @@ from pybtex.database import parse_file
 from asrlab.grading import authoring
 from asrlab.grading.exercise import sets
 
-from . import times
+from . import prose
 from .execute import ROOT, notebook_pages, sha256
 from .plain_markdown import PlainMarkdown
 
@@ -127,7 +127,7 @@ def convert(page: Path, cited: dict, pages: list, exercise_cell=authoring.stub) 
             embed_images(cell, page)
         cell.id = f"{page.stem}-{number}"
         cells.append(cell)
-    line = times.line(page.relative_to(ROOT).with_suffix("").as_posix())
+    line = prose.reading_time(page.relative_to(ROOT).with_suffix("").as_posix(), page)
     if line:
         cells[0].source = re.sub(r"^(# .*)$", rf"\1\n\n*{line}*", cells[0].source, count=1, flags=re.MULTILINE)
     cells.insert(1, new_code_cell(INSTALL, id="install", metadata={"tags": ["install"]}))
@@ -164,8 +164,8 @@ def digest(paths: list) -> str:
 
 def sources(pages: list) -> dict:
     """Page -> hash of what its notebook is made from: its text, pictures, and what all notebooks depend on."""
-    tools = [Path(__file__).with_name(name) for name in ("notebooks.py", "plain_markdown.py", "times.py")]
-    tools += [BOOK / "references.bib", times.RECEIPT, times.GPU_RECEIPT]
+    tools = [Path(__file__).with_name(name) for name in ("notebooks.py", "plain_markdown.py", "prose.py")]
+    tools += [BOOK / "references.bib"]
     tools += sorted(path for path in (ROOT / "asrlab" / "grading").rglob("*.py"))  # points, minutes, holes
     pictures = [path for path in sorted(BOOK.rglob("*")) if path.suffix in PICTURES and STATIC not in path.parents]
     names = "\0".join(page.relative_to(BOOK).as_posix() for page in pages)

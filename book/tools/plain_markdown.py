@@ -11,7 +11,7 @@ from . import quizzes
 
 OPENING = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|:{3,})\{(?P<name>[\w:+-]+)\} *(?P<argument>.*)$")
 OPTION = re.compile(r"^:(?P<key>[\w-]+): *(?P<value>.*)$")
-ROLE = re.compile(r"\{(?P<name>[\w:+-]+)\}`(?P<text>[^`]+)`")
+ROLE = re.compile(r"(?<!`)\{(?P<name>[\w:+-]+)\}`(?P<text>[^`]+)`")
 TARGETED = re.compile(r"^(?P<text>.*?)\s*<(?P<target>[^<>]+)>$", re.DOTALL)
 ATTRIBUTES = re.compile(r"(?<=[\])`])\{[.#:][^{}]*\}|^\{[.#:][^{}]*\}\n", re.MULTILINE)
 LABELLED = re.compile(r"^\$\$ *\((?P<label>[\w:.-]+)\) *$", re.MULTILINE)

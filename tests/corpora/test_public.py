@@ -1,5 +1,6 @@
 """Loaders of public corpora: on the recordings where they are at hand, else on small copies of their layout."""
 
+import hashlib
 import os
 import re
 import tarfile
@@ -14,7 +15,7 @@ import soundfile
 
 from asrlab import corpora
 from asrlab.core.errors import AsrlabError
-from asrlab.corpora import an4, fsdd, librispeech, speech_commands, yesno
+from asrlab.corpora import an4, census_names, fsdd, librispeech, speech_commands, yesno
 from asrlab.corpora.base import hold_out_speakers
 from asrlab.corpora.download import Archive
 
@@ -171,6 +172,47 @@ def test_fsdd_errors(tmp_path):
     write(tmp_path / "recordings/three.wav", rate=8000)
     with pytest.raises(AsrlabError, match=r"three\.wav"):
         fsdd.load(tmp_path)
+
+
+# --- census names -----------------------------------------------------------------------------------------------------
+
+
+def test_census_names_are_as_published():
+    corpus = census_names.load(recordings("census-names"))
+    assert {split: len(corpus[split]) for split in corpus.splits} == {"surnames": 88799, "female": 4275, "male": 1219}
+    assert [corpus[split][0].text for split in corpus.splits] == ["smith", "mary", "james"]
+    for split in corpus.splits:
+        shares = [float(u.tags["share"]) for u in corpus[split]]
+        assert shares == sorted(shares, reverse=True) and 75 < sum(shares) < 92
+
+
+def test_census_names_are_fetched_once_and_read(tmp_path, monkeypatch):
+    lists = {
+        "surnames": "SMITH  1.006  1.006  1\nLEE    0.220  1.226  2\n",
+        "female": "MARY 2.629 2.629 1\n",
+        "male": "",
+    }
+    for split, text in lists.items():
+        name = census_names.LISTS[split].name
+        text_file(tmp_path / "public" / name, text)
+        there = Archive((tmp_path / "public" / name).as_uri(), hashlib.sha256(text.encode()).hexdigest())
+        monkeypatch.setitem(census_names.LISTS, split, there)
+    monkeypatch.setenv("ASRLAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("ASRLAB_DATA", raising=False)
+    assert corpora.prepare("census_names") == corpora.prepare("census_names") == tmp_path / "cache" / "census-names"
+    assert not [p for p in (tmp_path / "cache" / "downloads").iterdir() if p.name != "checksums.json"]
+    corpus = corpora.load("census_names")
+    first, second = corpus["surnames"]
+    assert (first.text, first.tags, first.sources, second.text) == ("smith", {"share": "1.006"}, {}, "lee")
+    assert corpus["male"] == ()
+
+
+@pytest.mark.parametrize("line", ["SMITH 1.006", "O'NEIL 0.1 0.1 1", "LEE 0.2 0.2 1\nLEE 0.1 0.3 2", "<html>"])
+def test_a_list_of_names_that_is_none(tmp_path, line):
+    for archive in census_names.LISTS.values():
+        text_file(tmp_path / archive.name, line)
+    with pytest.raises(AsrlabError, match=r"dist\.all\.last:\d: .* is no line of this list"):
+        census_names.load(tmp_path)
 
 
 # --- the others, on copies of their layout ----------------------------------------------------------------------------

@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from asrlab.core.errors import AsrlabError
-from asrlab.decode.attention import AttentionBeam, AttentionOptions, _empty_paths, _extend, rescore
-from asrlab.decode.hypothesis import Hypothesis
+from asrlab.decode.attention import AttentionBeam, AttentionOptions, _empty_paths, _extend, token_log_probs
 from asrlab.language import NGram, WordAutomaton, automaton, context_graph
 from asrlab.models import AttentionDecoder, DecoderOptions
 
@@ -170,19 +169,18 @@ def test_without_ctc_the_decoder_decides_alone():
     assert "ctc" not in found.parts
 
 
-def test_rescoring_adds_the_score_of_the_known_text():
+def test_the_score_of_a_known_text_is_the_sum_of_its_steps():
     decoder = AttentionDecoder(6, VOCABULARY, DecoderOptions(dim=8, attention_dim=8)).eval()
     memory = torch.randn(7, 6, generator=torch.Generator().manual_seed(1))
-    texts = [(1, 2), (), (3,)]
-    found = rescore([Hypothesis("", text, -float(i)) for i, text in enumerate(texts)], decoder, memory, 0.7)
-    assert [h.score for h in found] == sorted((h.score for h in found), reverse=True)
-    for hypothesis in found:
+    texts = [(1, 2), (), (3,), (2, 1, 3, 3)]
+    together = token_log_probs(decoder, memory, texts)
+    for text, found in zip(texts, together, strict=True):
         state, total = decoder.start(memory[None], torch.tensor([7])), 0.0
-        for before, after in itertools.pairwise([0, *hypothesis.tokens, 0]):
+        for before, after in itertools.pairwise([0, *text, 0]):
             step, state = decoder.step(state, torch.tensor([before]))
             total += float(step[0, after].detach())
-        assert hypothesis.parts["attention"] == pytest.approx(total, abs=1e-4)
-        assert hypothesis.score == pytest.approx(-texts.index(hypothesis.tokens) + 0.7 * total, abs=1e-4)
+        assert found == pytest.approx(total, abs=1e-4)
+    assert token_log_probs(decoder, memory, []) == []
 
 
 @pytest.mark.parametrize("joint", [False, True])
@@ -203,6 +201,8 @@ def test_bad_input_is_told():
     beam = AttentionBeam(Table(), Letters)
     with pytest.raises(AsrlabError, match="T >= 1"):
         beam.decode(torch.zeros(0, 2))
+    with pytest.raises(AsrlabError, match="frame 2 is not finite"):
+        beam.decode(torch.tensor([[0.0, 0.0], [1.0, 1.0], [0.0, torch.nan]]))
     with pytest.raises(AsrlabError, match="V is 3"):
         beam.decode(torch.zeros(4, 2), np.zeros((4, 3), np.float32))
     with pytest.raises(AsrlabError, match="beam=0"):

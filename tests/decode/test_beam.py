@@ -262,3 +262,20 @@ def test_bad_languages_are_told(language, message):
 def test_languages_need_to_know_where_words_end():
     with pytest.raises(AsrlabError, match="pass lexicon="):
         BeamDecoder(PHONES, BeamOptions(), {"hot": (1.0, context_graph({"a": 1.0}))})
+
+
+def test_half_a_hotword_changes_no_score_and_a_whole_one_earns_its_weight():
+    """Every text that fits into six frames: the score with hotwords is the score without, and the phrases in it."""
+    log_probs = random_log_probs(np.random.default_rng(3), 6, 4)
+    options = BeamOptions(**{**EXACT, "nbest": 5000, "times": False})
+    graphs = [context_graph(phrases) for phrases in ({}, {"a b": 3.0, "ab": 2.0, "a a a a": 50.0})]
+    plain, hot = (BeamDecoder(LETTERS, options, {"hot": (1.0, graph)}).decode(log_probs) for graph in graphs)
+    without = {h.text: h.score for h in plain}
+    assert without.keys() == {h.text for h in hot}
+    halves = wholes = 0
+    for h in hot:
+        words = h.text.split()
+        earned = 3.0 * sum(pair == ("a", "b") for pair in itertools.pairwise(words)) + 2.0 * words.count("ab")
+        assert h.score == pytest.approx(without[h.text] + earned, abs=1e-9)
+        halves, wholes = halves + (earned == 0 and "a" in words), wholes + (earned > 0)
+    assert min(halves, wholes) > 3

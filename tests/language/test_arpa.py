@@ -103,6 +103,9 @@ def test_files_that_are_none(write, tmp_path):
     binary.write_bytes(bytes(range(256)) * 10)
     with pytest.raises(AsrlabError, match="UTF-8"):
         NGram.read_arpa(binary)
+    with pytest.raises(AsrlabError, match=r"folder\.arpa: is there and no regular file"):
+        (tmp_path / "folder.arpa").mkdir()
+        NGram.train(["a b"], 2).write_arpa(tmp_path / "folder.arpa")
     short = tmp_path / "short.arpa.gz"
     short.write_bytes(gzip.compress(HAND.encode() * 50)[:60])
     with pytest.raises(AsrlabError, match=r"UTF-8|ends"):

@@ -65,6 +65,7 @@ def test_no_phrases_say_nothing():
     ("phrases", "message"),
     [
         ({"": 1.0}, "no words"), ({" ": 1.0}, "no words"), ({"a": float("nan")}, "nan"), ({"a": float("inf")}, "inf"),
+        ({"a": 101.0}, "from -100 to 100"),
         ({"a": "3"}, "'3'"), ({"a b": 1.0, "a  b": 2.0}, "there twice"), (["a"], "dict.fromkeys"),
     ],
 )  # fmt: skip

@@ -14,7 +14,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from asrlab.core.streams import Stream
 from asrlab.models import DecoderOptions, EncoderOptions, Model, ModelOptions
 from asrlab.signals import features, inputs
-from asrlab.signals.augment import spec_augment
+from asrlab.signals.augment import SpecAugmentOptions, spec_augment
 from asrlab.signals.features import FrontEndOptions
 from asrlab.signals.inputs import InputOptions
 from asrlab.signals.lips import LipsOptions
@@ -109,7 +109,7 @@ def learn(front_ends, model, weights) -> None:
     seen = front_ends({name: whole.inputs[name] for name in front_ends})
     times = objectives.copies(weights)
     heard, seen = whole.repeat(times), {name: stream.repeat(times) for name, stream in seen.items()}
-    seen["sound"] = Stream(spec_augment(*seen["sound"]), seen["sound"].lengths)
+    seen["sound"] = Stream(spec_augment(*seen["sound"], SpecAugmentOptions(freq_width=5)), seen["sound"].lengths)
     output = model(seen, heard.targets["text"].values)
     assert output.log_probs.device.type == "cuda"
     losses, named = objectives.losses(weights, model, output, heard)

@@ -28,7 +28,8 @@ def test_the_figures_are_those_of_score():
     assert set(metrics) - {"wer"} == {f"wer.{way}{end}" for way in HEARD for end in ("", ".low", ".high")}
     assert metrics["wer.beam"] == 2 / 6
     assert Evaluation(SAID, HEARD, SPEAKERS, "beam").metrics()["wer"] == 2 / 6
-    assert metrics["wer.lm.high"] == 0.0
+    assert metrics["wer.lm"] == metrics["wer.lm.low"] == 0.0
+    assert metrics["wer.lm.high"] == pytest.approx(1.96**2 / (6 + 1.96**2), rel=1e-3)  # Wilson's, of six words
 
 
 def test_the_report_shows_what_was_misheard_first():

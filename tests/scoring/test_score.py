@@ -247,3 +247,14 @@ def test_table_lines_up_and_sums():
     markdown = score.format_table(rows, "accent", markdown=True).splitlines()
     assert len({line.count("|") for line in markdown}) == 1
     assert set(markdown[1]) == set("|-: ")
+
+
+def test_no_error_is_no_certainty():
+    said = [f"a b c {i}" for i in range(25)]  # 100 words
+    z = 1.959963984540054
+    for groups in (None, [i % 5 for i in range(25)]):
+        found = score.measure(said, said, groups=groups)
+        assert (found.value, found.low) == (0.0, 0.0)
+        # Wilson (1927): the largest p with (p - 0)^2 = z^2 p (1 - p) / n
+        assert found.high == pytest.approx(z**2 / (100 + z**2))
+        assert found.high**2 == pytest.approx(z**2 * found.high * (1 - found.high) / 100)

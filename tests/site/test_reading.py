@@ -28,7 +28,7 @@ def test_the_site_works_from_a_folder(browser):
     page.wait_for_selector("mjx-container")
     page.goto((SITE / LANDING).as_uri())
     page.wait_for_selector(".listen-play")
-    page.goto((SITE / "book" / "1-background" / "recognition.html").as_uri())
+    page.goto((SITE / "book" / "1-background" / "counting-errors.html").as_uri())
     page.wait_for_selector("[data-state=mounted] [data-widget=edit_distance]")
     page.close()
     assert errors == []

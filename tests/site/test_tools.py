@@ -20,7 +20,7 @@ import site_pages  # noqa: E402
 import static_maths  # noqa: E402
 from docutils import nodes  # noqa: E402
 from docutils.utils import new_document  # noqa: E402
-from tools import execute, lab, notebooks, pdf, plain_markdown, readme, times  # noqa: E402
+from tools import execute, lab, notebooks, pdf, plain_markdown, readme  # noqa: E402
 
 plain = plain_markdown.PlainMarkdown(
     cite={"one": "Graves et al. 2006", "two": "Elman 1990"}.__getitem__,
@@ -42,6 +42,7 @@ plain = plain_markdown.PlainMarkdown(
         ("As {cite:t}`two` says", "As Elman 1990 says"),
         ("{math}`x^2`, {kbd}`Tab`, {abbr}`WER (word error rate)`", "$x^2$, `Tab`, WER"),
         ("{.lead}\nFirst.", "First."),
+        ("the tags `{hour}` and `{minute}`", "the tags `{hour}` and `{minute}`"),
         ("[Go](data.md){.go .first} or [stay](other.md)", "[Go](data.ipynb) or stay"),
         ("[far](https://example.org)", "[far](https://example.org)"),
         ("(target)=\n% a remark\nText", "Text"),
@@ -220,20 +221,6 @@ def test_formulas_are_typeset_once(tmp_path, monkeypatch):
         shown, css = static_maths.remembered(formulas, memory)
         assert shown == dict.fromkeys(formulas, "m") and css == "c"
     assert len(calls) == 2
-
-
-RECEIPT = {"device": "cpu, 2 cores, Some Processor", "metrics": {"seconds.book/a": 21.8, "seconds.book/b": 200.0}}
-
-
-def test_a_page_says_how_long_its_notebook_takes(tmp_path):
-    cpu, gpu = tmp_path / "cpu.json", tmp_path / "gpu.json"
-    cpu.write_text(json.dumps(RECEIPT))
-    assert times.line("book/a", (cpu, gpu)) == "This notebook takes about 20 s on two CPU cores."
-    assert times.line("book/b", (cpu,)) == "This notebook takes about 3 min on two CPU cores."
-    assert times.line("book/c", (cpu,)) == ""
-    other = tmp_path / "other.json"
-    other.write_text(json.dumps({"device": "gpu, 1 x Some GPU", "metrics": {"seconds.book/a": 7}}))
-    assert times.line("book/a", (cpu, other)).endswith("on two CPU cores, about 5 s with one Some GPU.")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from visiting import PHONE, width_on_a_phone
 from asrlab.scratch.edit_distance import align, distance_table, word_error_rate
 
 pytestmark = pytest.mark.site
-PAGE = "book/1-background/recognition.html"
+PAGE = "book/1-background/counting-errors.html"
 SAID, HEARD = "put the red circle there", "but a red a circle"
 
 

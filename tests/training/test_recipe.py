@@ -67,7 +67,7 @@ def test_names_that_are_none():
         ("objectives.ctc=-1", r"objectives=\{'ctc': -1.0\}: give 0 to 1000000"),
         ("objectives.inner_ctc=0.3", "the model has no such head; give model.inner_ctc=true"),
         ("objectives.attention=0.3", "the model has no such head; give model.decoder"),
-        ("objectives.lips=1", "unknown 'lips'; there are ctc, inner_ctc, attention, consistency"),
+        ("objectives.lips=1", "unknown 'lips'; there are ctc, inner_ctc, path, attention, consistency"),
         ("model.decoder={}", "nothing trains the attention head"),
         ("model.ctc=false", "the model has no head"),
         ("model.trunk={}", "trunk.subsampling=4: a trunk keeps the frames it gets"),

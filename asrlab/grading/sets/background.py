@@ -376,4 +376,4 @@ ALIGNMENT = Exercise(
     },
 )
 
-SET = ExerciseSet("1-background", "Counting errors", "book/1-background/recognition", (EDIT_DISTANCE, ALIGNMENT))
+SET = ExerciseSet("1-background", "Counting errors", "book/1-background/counting-errors", (EDIT_DISTANCE, ALIGNMENT))
