@@ -21,8 +21,11 @@ from asrlab.grading.compare import FLOAT32, difference, float32
 from asrlab.grading.exercise import exercise, exercise_set, sets
 from asrlab.grading.grade import grade
 from asrlab.grading.notebook import defined_later, read
+from asrlab.language import automaton
+from asrlab.language.hotwords import context_graph
+from asrlab.pages.broken_trainings import planted_logs
 from asrlab.scoring.edits import align as library_align
-from asrlab.scratch import attention, ctc, edit_distance
+from asrlab.scratch import attention, ctc, edit_distance, front_end, hmm, prefix_beam
 
 GROUP = exercise_set("3-mathematics")
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,6 +71,65 @@ def test_the_oracle_of_adam_is_torch_over_several_steps():
         optimizer.step()
         w, m, v = exercise("adam.step").oracle(w, g, m, v, t, 0.05, 0.9, 0.98, 1e-3)
         np.testing.assert_allclose(w, parameter.detach().numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_oracles_of_models_agree_with_the_package(seed):
+    """Hidden Markov models, filters, convolutions, gradients through time: with the package, or with torch."""
+    for pi, A, log_b in exercise("hmm.forward").draw(seed):
+        wanted = hmm.forward(pi, A, log_b)
+        np.testing.assert_allclose(exercise("hmm.forward").oracle(pi, A, log_b), wanted, rtol=1e-9)
+    for pi, A, B, sequences in exercise("hmm.em").draw(seed):
+        model = hmm.Hmm(pi=pi, A=A, emission=hmm.Symbols(B), end=None)
+        new = hmm.reestimate(model, [np.array(x) for x in sequences])
+        found = exercise("hmm.em").oracle(pi, A, B, sequences)
+        for mine, theirs in zip(found, (new.pi, new.A, new.emission.B), strict=True):
+            np.testing.assert_allclose(mine, theirs, rtol=1e-9)
+    for F, points, rate, low, high in exercise("mel.filters").draw(seed):
+        wanted = front_end.mel_filters(F, points, rate, low, high)
+        np.testing.assert_allclose(exercise("mel.filters").oracle(F, points, rate, low, high), wanted, atol=1e-9)
+    for x, W, b, stride, padding, dilation in exercise("conv.matmul").draw(seed):
+        weights = torch.tensor(W).permute(2, 1, 0)
+        wanted = torch.nn.functional.conv1d(
+            torch.tensor(x).T[None], weights, torch.tensor(b), stride, padding, dilation
+        )
+        found = exercise("conv.matmul").oracle(x, W, b, stride, padding, dilation)
+        np.testing.assert_allclose(found, wanted[0].T.numpy(), rtol=1e-9, atol=1e-9)
+    for X, W, U, b, V, G in exercise("rnn.bptt").draw(seed):
+        W_, U_, b_ = (torch.tensor(one, requires_grad=True) for one in (W, U, b))
+        h = total = torch.zeros(len(b), dtype=torch.float64)
+        for x, g in zip(X, G, strict=True):
+            h = torch.tanh(W_ @ torch.tensor(x) + U_ @ h + b_)
+            total = total + (h @ torch.tensor(V)) @ torch.tensor(g)
+        total.sum().div(len(b)).backward()
+        for mine, theirs in zip(exercise("rnn.bptt").oracle(X, W, U, b, V, G), (W_, U_, b_), strict=True):
+            np.testing.assert_allclose(mine, theirs.grad.numpy(), rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_oracles_of_decoding_and_fusion_agree_with_the_package(seed):
+    """Wide beams with all texts listed, hotwords with the package, InfoNCE with torch, logs with their label."""
+    for log_y, beam, *blank in exercise("ctc.prefix_beam").draw(seed):
+        if (blank or [0]) == [0] and beam >= 9 and len(log_y) < 5:
+            listed = prefix_beam.text_probabilities(log_y)
+            for tokens, score in exercise("ctc.prefix_beam").oracle(log_y, beam):
+                assert score == pytest.approx(listed[tuple(tokens)], abs=1e-9)
+    for phrases, words, bonus in exercise("hotwords.automaton").draw(seed):
+        graph = context_graph({" ".join(map(str, p)): bonus * len(p) for p in phrases})
+        text = np.random.default_rng(seed).integers(0, words, 40).tolist()
+        after, reward, final = exercise("hotwords.automaton").oracle(phrases, words, bonus)
+        state = total = 0
+        for word in text:
+            total, state = total + reward[state][word], after[state][word]
+        labels = np.array([graph.labels.get(str(word), 0) for word in text])
+        assert total + final[state] == pytest.approx(automaton.score(graph.automaton, 0, labels), abs=1e-9)
+    for X, Z, temperature in exercise("contrast.info_nce").draw(seed):
+        one, other = (torch.nn.functional.normalize(torch.tensor(Y)) for Y in (X, Z))
+        scores, right = one @ other.T / temperature, torch.arange(len(X))
+        wanted = sum(torch.nn.functional.cross_entropy(table, right) for table in (scores, scores.T)) / 2
+        assert exercise("contrast.info_nce").oracle(X, Z, temperature) == pytest.approx(wanted.item(), abs=1e-9)
+    for *log, kind in planted_logs(np.random.default_rng(seed)):
+        assert exercise("training.diagnose").oracle(*log) == kind
 
 
 # --- comparing ------------------------------------------------------------------------------------
@@ -345,7 +407,8 @@ def test_the_status_says_whether_all_passed(tmp_path, capsys):
 def test_a_notebook_without_a_set_is_asked_for_one(tmp_path):
     with pytest.raises(AsrlabError, match="--set"):
         grade(notebooks.write(tmp_path / "x.ipynb", ["a = 1"]))
-    assert grade(notebooks.write(tmp_path / "mine 1-background.ipynb", ["a = 1"])).set_name == "1-background"
+    for name in ("1-background", "1-background-walks"):
+        assert grade(notebooks.write(tmp_path / f"mine {name}.ipynb", ["a = 1"])).set_name == name
 
 
 # --- nbgrader -------------------------------------------------------------------------------------
