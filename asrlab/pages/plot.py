@@ -9,6 +9,7 @@ Every function draws into `ax`, or into a new figure, and returns the Axes. Arra
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import html
 import io
@@ -33,6 +34,7 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from matplotlib.transforms import Bbox
 from matplotlib.typing import ColorType
+from PIL import Image
 
 from asrlab.core.errors import AsrlabError
 from asrlab.pages import names
@@ -441,17 +443,49 @@ def _svg(figure: Figure, alt: str) -> str:
     svg = re.sub(
         r"<[^>]*>", lambda tag: re.sub(r"(\d\.\d\d)\d+", r"\1", tag[0]), svg
     )  # a hundredth of a point is enough
+    svg = _light(svg)
     # Ids of two figures on one page must not meet.
-    key = "f" + hashlib.sha256(svg.encode()).hexdigest()[:10]
-    svg = re.sub(r'\bid="([^"]+)"', rf'id="{key}-\1"', svg)
-    svg = re.sub(r'(url\(#|href="#)', rf"\1{key}-", svg)
+    key = "f" + hashlib.sha256(svg.encode()).hexdigest()[:8]
+    used = dict.fromkeys(re.findall(r'(?:url\(#|href="#)([^)"]+)', svg))
+    short = {name: f"{key}-{number}" for number, name in enumerate(used)}
+    svg = re.sub(r' \bid="([^"]+)"', lambda found: f' id="{short[found[1]]}"' if found[1] in short else "", svg)
+    svg = re.sub(r'(url\(#|href="#)([^)"]+)', lambda found: found[1] + short[found[2]], svg)
     inches = figure.get_size_inches()
     head = (
         f'<svg role="img" aria-label="{html.escape(alt)}" viewBox="0 0 {72 * inches[0]:g} {72 * inches[1]:g}"'
         f' style="width:{100 * inches[0]:.0f}px;max-width:100%;height:auto;background:none"'
-        ' xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
+        ' xmlns="http://www.w3.org/2000/svg">'
     )
     return head + svg[svg.index(">") + 1 :].strip()
+
+
+def _light(svg: str) -> str:
+    """The same picture in fewer bytes: images with a palette, a group's markers styled once, and no line breaks."""
+    svg = re.sub(r"data:image/png;base64,\s*([A-Za-z0-9+/=\s]+)", lambda found: _with_palette(found[1]), svg)
+    svg = re.sub(r"(<g[^>]*)>(\s*(?:<use [^>]*/>\s*){2,})</g>", _styled_once, svg)
+    return re.sub(r"\s*\n\s*", " ", svg).replace("xlink:href", "href")
+
+
+def _styled_once(group: re.Match) -> str:
+    styles = set(re.findall(r' style="([^"]*)"', group[2]))
+    if len(styles) != 1 or "style=" in group[1]:
+        return group[0]
+    marks = re.sub(r' style="[^"]*"', "", group[2])
+    return f'{group[1]} style="{styles.pop()}">{marks}</g>'
+
+
+def _with_palette(encoded: str) -> str:
+    """An image in base64, its colours in a palette where there are few enough, as in a picture of a colour map."""
+    content = base64.b64decode(encoded)
+    pixels = np.asarray(Image.open(io.BytesIO(content)).convert("RGBA"))
+    colours, places = np.unique(pixels.reshape(-1, 4), axis=0, return_inverse=True)
+    if len(colours) <= 256 and (colours[:, 3] == 255).all():
+        image = Image.fromarray(places.reshape(pixels.shape[:2]).astype(np.uint8), mode="P")
+        image.putpalette(colours[:, :3].tobytes())
+        buffer = io.BytesIO()
+        image.save(buffer, format="PNG", optimize=True)
+        content = buffer.getvalue()
+    return "data:image/png;base64," + base64.b64encode(content).decode()
 
 
 def contrast(first: ColorType, second: ColorType) -> float:

@@ -58,7 +58,8 @@ class Quiz(SphinxDirective):
         parts += [html(f'<p class="quiz-ask" id="{label}">'), *self.inline(question.ask), html("</p>")]
         for choice in question.shuffled:
             kind, word = ("right", "Right.") if choice.right else ("wrong", "Not quite.")
-            parts += [html(f'<details class="quiz-{kind}"><summary>'), *self.inline(choice.text)]
+            asked = nodes.inline("", "", *self.inline(choice.text), classes=["quiz-choice"])
+            parts += [html(f'<details class="quiz-{kind}"><summary>'), asked]
             parts += [html(f"</summary><p><strong>{word}</strong> "), *self.inline(choice.why), html("</p></details>")]
         return [*parts, html("</div>")]
 

@@ -8,12 +8,14 @@ from html import escape
 
 from docutils import nodes
 from sphinx.addnodes import glossary
+from sphinx_design.dropdown import dropdown_title
 
 GLOSSARY = "book/glossary"
 # Pages that define or list words rather than use them.
 WITHOUT = (GLOSSARY, "book/references", "book/equations", "book/notation", "book/index")
 UNTOUCHED = (nodes.title, nodes.reference, nodes.literal, nodes.literal_block, nodes.raw, nodes.caption)
-UNTOUCHED += (nodes.term, nodes.strong, nodes.rubric, nodes.math, nodes.math_block)
+UNTOUCHED += (nodes.term, nodes.strong, nodes.rubric, nodes.math, nodes.math_block, dropdown_title)
+CHOICE = "quiz-choice"  # like a dropdown's title it is a thing to press, and may hold no link
 
 
 def definitions(doctree: nodes.document) -> dict:
@@ -39,7 +41,7 @@ def note_first_uses(doctree: nodes.document, terms: dict, address: str) -> list:
         return []
     canonical, pattern, done = {term.lower(): term for term in terms}, pattern_of(terms), []
     for text in list(doctree.findall(nodes.Text)):
-        if _is_inside(text, UNTOUCHED):
+        if _is_untouched(text):
             continue
         parts, end = [], 0
         for match in pattern.finditer(text):
@@ -60,10 +62,12 @@ def _link(shown: str, address: str, definition: str) -> nodes.raw:
     return nodes.raw("", html, format="html")
 
 
-def _is_inside(node: nodes.Node, kinds: tuple) -> bool:
-    while node is not None and not isinstance(node, kinds):
+def _is_untouched(node: nodes.Node) -> bool:
+    while node is not None:
+        if isinstance(node, UNTOUCHED) or (isinstance(node, nodes.Element) and CHOICE in node.get("classes", ())):
+            return True
         node = node.parent
-    return node is not None
+    return False
 
 
 def remember(app, doctree):

@@ -21,7 +21,9 @@ def sections_of(doctree: nodes.document) -> list:
     for section in doctree.findall(nodes.section):
         title = section.next_node(nodes.title)
         anchor = section["ids"][0] if found else ""
-        found.append([anchor, " ".join(title.astext().split()) if title else "", _prose(section)])
+        # A function is looked for by its name and by what it does, which its first paragraph says.
+        brief = "reference-entry" in section["classes"] and section.next_node(nodes.paragraph)
+        found.append([anchor, " ".join(title.astext().split()) if title else "", _prose(brief or section)])
     return found
 
 

@@ -17,12 +17,6 @@ SHARE = "share.png"  # 1200 x 630, shown where a page is shared
 DESCRIPTION = 200  # letters; what shows them cuts longer ones
 
 
-def drop_unused_style(app, pagename, templatename, context, doctree):
-    """The grids' style sheet weighs 55 KB; most pages have no grid."""
-    if "sd-" not in context.get("body", ""):
-        context["css_files"] = [style for style in context["css_files"] if "sphinx-design" not in str(style.filename)]
-
-
 def drop_thebe(app, pagename, templatename, context, doctree):
     """Jupyter Book puts a script with the address of another host on every page; without Thebe it throws."""
     context["script_files"] = [
@@ -178,7 +172,6 @@ def setup(app):
     app.connect("build-finished", mend_markup)
     # Late enough for the theme (priority 501) to have made its buttons.
     app.connect("html-page-context", drop_thebe, priority=900)
-    app.connect("html-page-context", drop_unused_style, priority=900)
     app.connect("html-page-context", offer_notebook, priority=900)
     app.connect("html-page-context", say_reading_time)
     app.connect("html-page-context", number_figures)

@@ -78,8 +78,8 @@ def _article(site: Path, address: str, numbers: dict, to_site: str) -> str:
         style["style"] = re.sub(r"url\(#", f"url(#{mark}", style["style"])
     for element in article.find_all(attrs={"clip-path": True}):
         element["clip-path"] = element["clip-path"].replace("url(#", f"url(#{mark}")
-    for link in article.find_all(attrs={"xlink:href": re.compile("^#")}):
-        link["xlink:href"] = f"#{mark}{link['xlink:href'][1:]}"
+    for link in article.find_all("use", href=re.compile("^#")):
+        link["href"] = f"#{mark}{link['href'][1:]}"
     states = [str(one) for one in page.select('script[type="application/vnd.jupyter.widget-state+json"]')]
     inside = "".join(str(child) for child in article.children)
     others = "".join(one for one in states if one not in inside)

@@ -105,6 +105,12 @@ def test_boxes_of_a_kind_have_one_title(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
+def test_what_is_pressed_to_unfold_holds_no_link(page):
+    titles = re.findall(r"^:{3,}\{dropdown\} (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [title for title in titles if re.search(r"\]\(|\{(?:eq|cite|ref|doc|numref|term)\b", title)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
 def test_no_page_states_how_long_it_takes(page):
     text = "\n".join(prose.outside_of_code(page.read_text(encoding="utf-8").splitlines()))
     assert not re.search(r"minutes? to read|This notebook takes", text), "the build computes reading times"

@@ -1,5 +1,7 @@
 """Figures: what is drawn is what was given, and it can be seen on light and dark pages, whatever eyes one has."""
 
+import base64
+import io
 import itertools
 import json
 import re
@@ -11,6 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from asrlab.core.errors import AsrlabError
 from asrlab.pages import plot
@@ -290,6 +293,21 @@ def test_picture_takes_the_pages_colour_and_has_ids_of_its_own():
     assert not plt.get_fignums()  # a notebook does not show it twice
     assert (first, second) == figures()  # a rebuilt page does not change
     assert first._repr_html_() == first.html
+
+
+def test_an_image_is_the_same_in_fewer_bytes():
+    """Its colours, at most 256 of a colour map, go into a palette; a group's markers share one style."""
+    values = np.random.default_rng(1).random((8, 9))
+    with plot.style():
+        _, ax = plt.subplots()
+        ax.imshow(values, interpolation="nearest", cmap="magma")
+        ax.plot([1, 2, 3], "o")
+    (image,) = re.findall(r"base64,([A-Za-z0-9+/=]+)", svgs(plot.picture(ax, "Noise"))[0])
+    opened = Image.open(io.BytesIO(base64.b64decode(image)))
+    assert opened.mode == "P"
+    shown = {tuple(colour) for colour in np.asarray(opened.convert("RGB")).reshape(-1, 3)}
+    scaled = (values - values.min()) / np.ptp(values)
+    assert shown == {tuple(colour) for colour in mpl.colormaps["magma"](scaled.ravel(), bytes=True)[:, :3]}
 
 
 def width_of(svg: str) -> float:

@@ -23,7 +23,7 @@ def address(group):
 def test_a_page_shows_the_hole_and_folds_the_solution(opened, group):
     page = opened(address(group))
     assert page.locator(".exercise-head").count() == len(group.exercises)
-    folded = page.locator("details.hide")
+    folded = page.locator("details.hide", has_text="Show one solution")
     assert folded.count() == len(group.exercises)
     assert page.get_by_text("raise NotImplementedError()").count() == len(group.exercises)
     assert "SOLUTION" not in page.locator("article").inner_text()

@@ -25,8 +25,8 @@ def text_of(address: str) -> str:
 @every_page
 def test_every_figure_has_a_numbered_caption(opened, address):
     page = opened(address)
-    captions = page.locator("figure.plot, figure.drawn").evaluate_all(
-        "all => all.map(one => one.querySelector('figcaption')?.textContent.trim() ?? '')"
+    captions = page.locator("figure.plot, figure.drawn, p.widget-caption").evaluate_all(
+        "all => all.map(one => (one.matches('p') ? one : one.querySelector('figcaption'))?.textContent.trim() ?? '')"
     )
     for number, caption in enumerate(captions, start=1):
         assert re.match(rf"Figure {number}\. \S", caption), caption

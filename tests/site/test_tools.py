@@ -16,10 +16,13 @@ sys.path[:0] = [str(BOOK), str(BOOK / "extensions")]
 
 import build  # noqa: E402
 import glossary_notes  # noqa: E402
+import lean_styles  # noqa: E402
 import site_pages  # noqa: E402
 import static_maths  # noqa: E402
+import tinycss2  # noqa: E402
 from docutils import nodes  # noqa: E402
 from docutils.utils import new_document  # noqa: E402
+from sphinx_design.dropdown import dropdown_title  # noqa: E402
 from tools import execute, lab, notebooks, pdf, plain_markdown, readme  # noqa: E402
 
 plain = plain_markdown.PlainMarkdown(
@@ -411,10 +414,32 @@ def test_formulas_become_what_a_screen_reader_can_read():
         static_maths.typeset([("\\frac{1", False)])
 
 
+def test_a_rule_stays_if_a_page_or_a_script_may_use_it(tmp_path):
+    (tmp_path / "page.html").write_text('<p class="lead note">', encoding="utf-8")
+    (tmp_path / "script.js").write_text('place.classList.add("open");', encoding="utf-8")
+    (tmp_path / "search-data.js").write_text('["hidden in prose"]', encoding="utf-8")
+    names = lean_styles.names_in(tmp_path)
+    style = """:root{--a:1} p,.gone{color:red} .lead.note>a:hover{x:1} .lead .gone{x:1} .open{x:1} .hidden{x:1}
+    a:not(.gone){x:1} #gone{x:1} [data-x="."].note{x:1} @media print{.gone{x:1}}
+    @media (min-width:9px){.note,.gone{x:1}}
+    @font-face{font-family:f} @keyframes gone{to{x:1}}"""
+    kept = lean_styles.lean(tinycss2.parse_rule_list(style, skip_comments=True, skip_whitespace=True), names)
+    assert kept.split("\n") == [
+        *(":root{--a:1}", "p{color:red}", ".lead.note>a:hover{x:1}", ".open{x:1}", "a:not(.gone){x:1}", "#gone{x:1}"),
+        *('[data-x="."].note{x:1}', "@media (min-width:9px){.note{x:1}}", "@font-face{font-family:f}"),
+        "@keyframes gone{to{x:1}}",
+    ]
+
+
 def test_a_note_stays_out_of_formulas_and_titles():
     document, paragraph = new_document("page"), nodes.paragraph()
     paragraph += [nodes.math("", "softmax"), nodes.Text(" a softmax here")]
-    document += [nodes.title("", "softmax"), nodes.math_block("", "softmax(x)"), paragraph]
+    document += [nodes.title("", "softmax"), nodes.math_block("", "softmax(x)")]
+    document += [
+        dropdown_title("", "What is softmax?"),
+        nodes.inline("", "softmax", classes=["quiz-choice"]),
+        paragraph,
+    ]
     assert glossary_notes.note_first_uses(document, {"softmax": ("term-softmax", "Shares.")}, "glossary.html") == [
         "softmax"
     ]

@@ -40,7 +40,8 @@ def sound_input(opened, site):
     )
     html = f"""<!doctype html><html lang="en"><title>sound</title><body><main>
 <script type="application/vnd.jupyter.widget-state+json">{models}</script>
-<script type="application/vnd.jupyter.widget-view+json">{{"model_id": "m"}}</script></main>
+<script type="application/vnd.jupyter.widget-view+json">{{"model_id": "m"}}</script>
+<div data-state="waiting"></div></main>
 <script src="/_static/widgets.js" defer></script></body></html>"""
     page = opened("book/index.html")
     page.route("**/sound-input-alone.html", lambda route: route.fulfill(body=html, content_type="text/html"))

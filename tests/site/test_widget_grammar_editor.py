@@ -16,7 +16,7 @@ def widget(mounted):
 
 
 def test_a_sentence_is_accepted_with_its_meaning(widget):
-    widget.get_by_label("Grammar").fill(DIGITS)
+    widget.get_by_label("Grammar", exact=True).fill(DIGITS)
     widget.get_by_label("Sentence", exact=True).fill("one two two")
     assert "accepted" in widget.locator(".ge-verdict").inner_text()
     cells = widget.locator(".ge-meaning").locator("th, td").all_inner_texts()
@@ -24,14 +24,14 @@ def test_a_sentence_is_accepted_with_its_meaning(widget):
 
 
 def test_where_it_leaves_the_grammar_is_told(widget):
-    widget.get_by_label("Grammar").fill(DIGITS)
+    widget.get_by_label("Grammar", exact=True).fill(DIGITS)
     widget.get_by_label("Sentence", exact=True).fill("one three")
     assert "rejected" in widget.locator(".ge-verdict").inner_text()
     assert "after “one” comes “three”" in widget.locator(".ge-walked").inner_text()
 
 
 def test_a_mistake_is_told_by_line_and_column(widget):
-    widget.get_by_label("Grammar").fill("public <all> = one\n | ;")
+    widget.get_by_label("Grammar", exact=True).fill("public <all> = one\n | ;")
     assert widget.locator(".ge-problem").inner_text().startswith("Line 2, column 4: nothing before ';'")
     assert widget.get_by_role("button", name="Draw one at random").is_disabled()
 
