@@ -460,10 +460,16 @@ def _svg(figure: Figure, alt: str) -> str:
 
 
 def _light(svg: str) -> str:
-    """The same picture in fewer bytes: images with a palette, a group's markers styled once, and no line breaks."""
+    """The picture in fewer bytes: images with a palette, a group's markers styled once, short paths, no line breaks."""
     svg = re.sub(r"data:image/png;base64,\s*([A-Za-z0-9+/=\s]+)", lambda found: _with_palette(found[1]), svg)
     svg = re.sub(r"(<g[^>]*)>(\s*(?:<use [^>]*/>\s*){2,})</g>", _styled_once, svg)
-    return re.sub(r"\s*\n\s*", " ", svg).replace("xlink:href", "href")
+    svg = re.sub(r"\s*\n\s*", " ", svg).replace("xlink:href", "href")
+    return re.sub(r'(?<= d=")[MLz\d. -]{1000,}', _shorter_path, svg)
+
+
+def _shorter_path(lines: re.Match) -> str:
+    """A long row of lines to a tenth of a point; a pair of numbers that follows another is a line by itself."""
+    return re.sub(r"(\d\.\d)\d+", r"\1", lines[0]).replace(" L ", " ")
 
 
 def _styled_once(group: re.Match) -> str:
