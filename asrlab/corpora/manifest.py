@@ -5,6 +5,11 @@ A manifest has one JSON object a line:
     {"audio": "wav/a.wav", "text": "turn left"}
     {"id": "b1", "audio": "b.mp3", "text": "stop", "speaker": "ann", "start": 2.5, "seconds": 1, "tags": {"in": "car"}}
 
+or it is a table, with a head that names the same fields:
+
+    audio,text,speaker
+    wav/a.wav,turn left,ann
+
 `audio` is relative to the manifest; `text` is what was said. The rest may be left out: `id` is then the name of the
 file, `speaker` "unknown", `start` 0, `seconds` up to the end of the file. `sha256`, if there, is that of the file.
 `video`, in place of `audio` or beside it, is a film of the speaker's face: its lips are read as well, and its sound
@@ -15,7 +20,11 @@ the utterance, such as its meaning.
 
 from __future__ import annotations
 
+import csv
+import hashlib
+import io
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -35,7 +44,10 @@ from asrlab.text import normalise
 
 FOLDER = "manifest"
 AUDIO = (".wav", ".flac", ".mp3", ".ogg")
+TABLES = {".csv": ",", ".tsv": "\t"}
+ALIASES = {"file": "audio", "file_name": "audio", "path": "audio", "sentence": "text", "transcription": "text"}
 FIELDS = ("id", "audio", "video", "text", "speaker", "start", "seconds", "tags", "notes", "sources", "sha256")
+CELLS = ("id", "audio", "video", "text", "speaker", "start", "seconds", "sha256")  # fields that one cell can hold
 TOLERANCE = 0.02  # seconds by which an utterance may seem to outlast its file: rounding in other people's tools
 SHOWN = 40  # problems that a message lists before it only counts them
 
@@ -53,26 +65,33 @@ class ManifestError(AsrlabError):
 
 
 def load(
-    root: Path, normalise_text: bool = True, verify: bool = False, mouth: Mapping[str, Any] | None = None
+    root: Path,
+    normalise_text: bool = True,
+    verify: bool = False,
+    mouth: Mapping[str, Any] | None = None,
+    hold_out: Mapping[str, float] | None = None,
+    by: str = "utterance",
 ) -> Corpus:
-    """Your own corpus from `root`: a .jsonl manifest, a folder of them, or a folder of recordings with text.
+    """Your own corpus from `root`: a manifest, a folder of them, or a folder of recordings with text.
 
-    - `x.jsonl` is one split, named x. In a folder with *.jsonl, each is a split (train.jsonl, dev.jsonl, test.jsonl).
+    - `x.jsonl`, `x.csv` or `x.tsv` is one split, named x. In a folder with some, each is a split (train.jsonl, ...).
     - A folder of recordings: x.wav (or .flac, .mp3, .ogg, or a film: .mp4, .mpg, .mov, .mkv, .webm, .avi) with x.txt
       beside it, or *.trans.txt with lines "ID TEXT" as in LibriSpeech. Subfolders named train, dev and test are splits;
       otherwise all is one split, "all". The speaker is the name of the first folder below the split, if there is one.
 
     `normalise_text`: pass texts through `text.normalise`. `verify`: compare sha256 where a manifest has it. `mouth`:
-    options of `signals.mouth.MouthOptions`, for films.
-    Raises ManifestError listing every bad line, AsrlabError if there is nothing to read.
+    options of `signals.mouth.MouthOptions`, for films. `hold_out`: {split: share}; a corpus that comes as one split is
+    divided, these shares are taken out of it and the rest is "train". `by` says what is kept together: "utterance", or
+    "speaker" for whole speakers. A hash of the name decides, so that added recordings hardly move the others.
+    Raises ManifestError listing every bad line, AsrlabError if there is nothing to read or too little to hold out.
     """
     root = Path(root)
     options = config.from_dict(MouthOptions, mouth or {}, "mouth")
     problems: list[tuple[str, str]] = []
     if not os.path.isdir(root):
-        sources = {root.stem: _read_lines(_file(root))}
-    elif manifests := sorted(root.glob("*.jsonl")):
-        sources = {path.stem: _read_lines(path) for path in manifests}
+        sources = {root.stem: _read(_file(root))}
+    elif manifests := sorted(path for path in root.iterdir() if path.suffix in (".jsonl", *TABLES)):
+        sources = {path.stem: _read(path) for path in manifests}
     else:
         parts = [root / split for split in ("train", "dev", "test") if (root / split).is_dir()]
         sources = {part.name: _scan(part) for part in parts} or {"all": _scan(root)}
@@ -84,6 +103,8 @@ def load(
         raise ManifestError(problems)
     if not any(splits.values()):
         raise AsrlabError(f"{root}: no utterances; a manifest has one JSON object a line, a folder x.wav with x.txt")
+    if hold_out and len(splits) == 1:
+        splits = _divided(root, next(iter(splits.values())), hold_out, by)
     heard = (u for utterances in splits.values() for u in utterances[:1] if SOUND in u.sources)
     rates = {header(u.source().path)[1] for u in heard}
     return Corpus(root.stem, splits, max(rates, default=16000))
@@ -129,6 +150,31 @@ class _Row:
     fields: Mapping[str, Any] | str  # a str: what is wrong with the line as a whole
 
 
+# --- dividing ---------------------------------------------------------------------------------------------------------
+
+
+def _divided(
+    root: Path, utterances: tuple[Utterance, ...], hold_out: Mapping[str, float], by: str
+) -> dict[str, tuple[Utterance, ...]]:
+    if by not in ("utterance", "speaker"):
+        raise AsrlabError(f"by={by!r}: hold out by utterance or by speaker")
+    if "train" in hold_out or not all(0 < share < 1 for share in hold_out.values()) or sum(hold_out.values()) >= 1:
+        raise AsrlabError(f"hold_out={dict(hold_out)}: shares above 0, below 1 together; train is what they leave")
+    groups: dict[str, list[Utterance]] = {}
+    for utterance in utterances:
+        groups.setdefault(utterance.id if by == "utterance" else utterance.speaker, []).append(utterance)
+    order = sorted(groups, key=lambda name: hashlib.sha256(name.encode()).digest())
+    splits: dict[str, tuple[Utterance, ...]] = {}
+    for split, share in hold_out.items():
+        taken, order = order[: math.ceil(share * len(groups))], order[math.ceil(share * len(groups)) :]
+        splits[split] = tuple(utterance for name in sorted(taken) for utterance in groups[name])
+    if not order:
+        raise AsrlabError(
+            f"{root}: {len(groups)} {by}s; too few for hold_out={dict(hold_out)}, nothing is left to learn"
+        )
+    return {"train": tuple(utterance for name in sorted(order) for utterance in groups[name]), **splits}
+
+
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
@@ -138,6 +184,37 @@ def _file(root: Path) -> Path:
     except AsrlabError as error:
         raise AsrlabError(f"{error} (no such manifest or folder: a .jsonl file or a folder of recordings)") from error
     return root
+
+
+def _read(path: Path) -> Iterator[_Row]:
+    return _read_table(path) if path.suffix in TABLES else _read_lines(path)
+
+
+def _read_table(path: Path) -> Iterator[_Row]:
+    """Rows of a table; columns of other names than the fields' are left out, as are empty cells."""
+    reader = csv.DictReader(io.StringIO(_read_text(path), newline=""), delimiter=TABLES[path.suffix], strict=True)
+    try:
+        names = {name: ALIASES.get(name.strip().lower(), name.strip().lower()) for name in reader.fieldnames or ()}
+        if not {"audio", "video"} & set(names.values()) or "text" not in names.values():
+            found = ", ".join(names) or "nothing"
+            raise AsrlabError(f"{path}: its first line names {found}; it must name the columns audio and text")
+        for row in reader:
+            cells = {names[name]: cell for name, cell in row.items() if name in names and cell}
+            fields = {name: cell for name, cell in cells.items() if name in CELLS}
+            yield _Row(f"{path}:{reader.line_num}", path.parent, _with_numbers(fields))
+    except csv.Error as error:
+        raise AsrlabError(
+            f"{path}:{reader.line_num + 1}: {error}; quote cells that hold a separator or a line end"
+        ) from error
+
+
+def _with_numbers(fields: dict[str, Any]) -> dict[str, Any] | str:
+    for name in ("start", "seconds"):
+        try:
+            fields |= {name: float(fields[name])} if name in fields else {}
+        except ValueError:
+            return f"{name} is {shown(fields[name])}, not a number"
+    return fields
 
 
 def _read_lines(path: Path) -> Iterator[_Row]:

@@ -168,6 +168,72 @@ def test_folder_of_manifests_is_splits_and_ids_differ_across_them(folder):
         load(folder)
 
 
+@pytest.mark.parametrize("name, separator", [("all.csv", ","), ("all.tsv", "\t")])
+def test_a_table_is_a_manifest(folder, name, separator):
+    rows = [("File_name", "sentence", "speaker", "start", "mood"), ("a.wav", "turn left", "ann", "", "glad"),
+            ("sub/b.flac", '"Stop, now!"', "", "0.5", "")]  # fmt: skip
+    (folder / name).write_text("".join(separator.join(row) + "\r\n" for row in rows), encoding="utf-8-sig")
+    first, second = corpora.load("manifest", folder / name)["all"]
+    assert first == Utterance.recorded("a", folder / "a.wav", "turn left", "ann", 1.0)
+    assert second == Utterance.recorded("b@0.5", folder / "sub/b.flac", "stop now", "unknown", 1.5, 0.5)
+    assert corpora.load("manifest", folder)["all"] == (first, second)
+
+
+@pytest.mark.parametrize(
+    "table, message",
+    [
+        ("", "its first line names nothing"),
+        ("a.wav,turn left\n", "its first line names a.wav, turn left; it must name the columns audio and text"),
+        ('audio,text\n"a.wav"x,stop\n', r"all.csv:2: .*; quote cells that hold a separator"),
+        ("audio,text,start\na.wav,stop,soon\n", r"all.csv:2: start is 'soon', not a number"),
+        ("audio,text\na.wav\n", r"all.csv:2: no field 'text'"),
+        ("audio,text\nno.wav,stop\n", r"all.csv:2: audio: .*no.wav"),
+    ],
+)
+def test_a_table_that_says_too_little(folder, table, message):
+    (folder / "all.csv").write_text(table, encoding="utf-8")
+    with pytest.raises(AsrlabError, match=message):
+        corpora.load("manifest", folder / "all.csv")
+
+
+def many(folder, number, speakers=3):
+    rows = [{"id": f"u{k}", "audio": "a.wav", "text": "stop", "speaker": f"s{k % speakers}"} for k in range(number)]
+    return written(folder, *rows, name="all.jsonl")
+
+
+def test_one_split_is_divided_and_what_is_added_moves_nothing(folder):
+    held = {"dev": 0.1, "test": 0.25}
+    corpus = corpora.load("manifest", many(folder, 40), hold_out=held)
+    assert {split: len(corpus[split]) for split in corpus.splits} == {"train": 26, "dev": 4, "test": 10}
+    ids = [{u.id for u in corpus[split]} for split in ("train", "dev", "test")]
+    assert len(set.union(*ids)) == 40
+    again = corpora.load("manifest", many(folder, 41), hold_out={"dev": 4 / 41, "test": 10 / 41})
+    moved = sum(u.id not in ids[k] for k, split in enumerate(("train", "dev", "test")) for u in again[split])
+    assert moved <= 3  # the new one, and at each border the one that it pushes over
+    written(folder, {"id": "v", "audio": "a.wav", "text": "stop"}, name="dev.jsonl")
+    assert len(corpora.load("manifest", folder, hold_out=held)["all"]) == 41  # splits that are there stay
+
+
+def test_whole_speakers_are_held_out(folder):
+    corpus = corpora.load("manifest", many(folder, 30), hold_out={"test": 0.3}, by="speaker")
+    train, test = ({u.speaker for u in corpus[split]} for split in ("train", "test"))
+    assert len(test) == 1 and len(train) == 2 and not train & test
+
+
+@pytest.mark.parametrize(
+    "number, options, message",
+    [
+        (2, {"hold_out": {"dev": 0.1, "test": 0.2}}, r"2 utterances; too few for hold_out=.* nothing is left"),
+        (9, {"hold_out": {"test": 0.2}, "by": "mood"}, r"by='mood': hold out by utterance or by speaker"),
+        (9, {"hold_out": {"dev": 0.6, "test": 0.4}}, r"shares above 0, below 1 together"),
+        (9, {"hold_out": {"train": 0.6}}, r"train is what they leave"),
+    ],
+)
+def test_what_cannot_be_held_out(folder, number, options, message):
+    with pytest.raises(AsrlabError, match=message):
+        corpora.load("manifest", many(folder, number), **options)
+
+
 def test_byte_order_mark_and_windows_lines(folder):
     path = folder / "train.jsonl"
     path.write_bytes(b'\xef\xbb\xbf{"audio": "a.wav", "text": "x"}\r\n\r\n')
