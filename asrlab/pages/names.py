@@ -49,6 +49,12 @@ SYSTEMS = {
     "pocketsphinx-an4": "PocketSphinx",
     "scenetalk-las": "attention, trained with CTC",
     "scenetalk-las-attention": "attention, trained alone",
+    "small-digits": "eight single words, small",
+    "small-commands": "commands of six words, small",
+    "small-mandarin": "Mandarin words, small",
+    "fine-tune-digits": "eight single words, fine-tuned",
+    "fine-tune-commands": "commands of six words, fine-tuned",
+    "fine-tune-mandarin": "Mandarin words, fine-tuned",
     "neighbours-an4": "AN4 recogniser, every band normalised",
     "neighbours-scenetalk": "attention, trained with CTC",
 }

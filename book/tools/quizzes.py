@@ -9,6 +9,7 @@
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 
 import yaml
@@ -62,4 +63,6 @@ def _choice(given, ask: str) -> Choice:
             f"question {ask!r}: a choice is `right` or `wrong` with its text, and `why`; got {given!r:.80}"
         )
     (kind,) = kinds
+    if not re.sub(r"\$[^$]*\$", "", str(given[kind])).strip():
+        raise ValueError(f"question {ask!r}: the choice {given[kind]!r} is a formula alone; put a word beside it")
     return Choice(str(given[kind]), kind == "right", str(given["why"]))
