@@ -40,7 +40,7 @@ def test_a_quiz_is_read():
         (QUIZ.replace("    why: So it is.\n", ""), "`why`"),
         (QUIZ.replace("So it is.", '""'), "`why`"),
         (QUIZ.replace("- right", "- maybe"), "`right` or `wrong`"),
-        (QUIZ.replace("right: 2", "right: $n$"), "formula alone"),
+        (QUIZ.replace('right: "2"', "right: $n$"), "formula alone"),
     ],
 )
 def test_what_is_no_quiz_is_refused_with_what_it_lacks(text, message):
