@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -15,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import asrlab
 from asrlab.core.config import brief
-from asrlab.core.errors import AsrlabError
-from asrlab.core.files import check_place, json_lines, read_json_lines, shown, write_whole
+from asrlab.core.errors import AsrlabError, Preempted
+from asrlab.core.files import check_place, json_lines, read_json_lines, read_whole, shown, write_whole
 from asrlab.core.machine import settle_threads
 
 if TYPE_CHECKING:
+    from asrlab.corpora import Utterance
     from asrlab.recognizer import Recognizer
 
 DESCRIPTION = "A readable speech recogniser: fetch a corpus, train on it, decode, score, transcribe."
@@ -37,6 +39,7 @@ REPORTS = {**{name: name for name in GRADE_FILES}, "json": "to_json"}  # the fun
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0, 1 after an error that was told, 130 after an interruption.
 
+    A training that SIGTERM ended returns 0 as well: all is saved, and whoever sent it may start the same command again.
     `asrlab grade` returns 3 for a notebook that lacks points, or a recogniser that does not beat the bar.
     """
     for stream in (sys.stdout, sys.stderr):  # a terminal that knows ASCII alone shows the rest as \u escapes
@@ -47,6 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = options.run(options) or 0
         sys.stdout.flush()
         return status
+    except Preempted as told:
+        if main_process():
+            print(f"asrlab {options.command}: {_told(told)}", file=sys.stderr)
     except AsrlabError as error:
         print(f"asrlab {options.command}: {_told(error)}", file=sys.stderr)
         return 1
@@ -126,7 +132,9 @@ def make_parser() -> argparse.ArgumentParser:
                      "model too: directory that NeuralLM.save wrote")  # fmt: skip
     sub.add_argument("--rescore-weight", type=float, default=0.5, help="factor on that model's score (default: 0.5)")
     sub.add_argument("--nbest", type=int, default=20, help="with --rescore: hypotheses on the list (default: 20)")
-    sub.add_argument("--out", type=Path, help="write what its own search heard here, as JSON lines of id and text")
+    sub.add_argument("--out", type=Path, help="write what its own search heard here, as JSON lines of id and text; a "
+                     "killed run goes on from where it was")  # fmt: skip
+    sub.add_argument("--cpu", action="store_true", help="leave a GPU alone")
     sub.add_argument("--quiet", action="store_true", help="no progress bars")
     add_threads(sub)
     add_expectations(sub)
@@ -228,7 +236,7 @@ def _with_hotwords(recognizer: "Recognizer", path: Path, weight: float | None) -
 
 
 def _with_grammar(recognizer: "Recognizer", path: Path, dictionary: Path | None) -> "Recognizer":
-    from asrlab.corpora.an4 import read_dictionary
+    from asrlab.corpora.beside import read_dictionary
     from asrlab.language import Grammar
 
     if dictionary is None:
@@ -268,26 +276,27 @@ def train(options: argparse.Namespace) -> None:
     chosen = config.override(recipe.load(options.recipe), options.changes)
     directory = options.dir or Path("runs") / Path(options.recipe).stem
     state, began = receipt.code_state(), time.perf_counter()
-    main_process = os.environ.get("RANK", "0") == "0"  # of those that torchrun started
     corpus = recipe.load_corpus(chosen)
     test = corpus[chosen.test_split]  # an error here is better before training than after
     if not test:
         raise AsrlabError(f"test_split={chosen.test_split!r}: no utterances of {corpus.name!r} there; choose another")
     written = options.receipt or directory / "receipt.json"
-    if main_process:
+    if main_process():
         check_place(written)
     told = settle_threads(options.threads)
-    if main_process:
+    if main_process():
         print(corpus.summary())
         print(told)
     recognizer = run_training(
         chosen, directory, corpus, not options.restart, not options.quiet, "cpu" if options.cpu else None
     )
-    if not main_process:
-        return
     seconds = time.perf_counter() - began
-    print(f"{recognizer.model.parameter_count() / 1e6:.2f} million parameters, {seconds:.0f} s, saved in {directory}")
+    if main_process():
+        million = recognizer.model.parameter_count() / 1e6
+        print(f"{million:.2f} million parameters, {seconds:.0f} s, saved in {directory}")
     result = evaluate(recognizer, test, not options.quiet)
+    if not main_process():
+        return
     print(f"{len(result.references)} utterances of {chosen.test_split}, {len(set(result.speakers.values()))} speakers")
     print(result.report())
     path = receipt.write(
@@ -303,14 +312,16 @@ def decode(options: argparse.Namespace) -> None:
     from asrlab.core import config
     from asrlab.recognizer import Recognizer, packaged_folder
     from asrlab.scoring.evaluate import evaluate
+    from asrlab.scoring.journal import Journal
     from asrlab.training import recipe
     from asrlab.training.directory import RECIPE
 
     if options.threads is not None:
         settle_threads(options.threads)
     folder = options.model if os.path.exists(options.model) else packaged_folder(str(options.model))
-    recognizer = expecting(Recognizer.load(folder), options)
-    if options.out:
+    device = meet(options.cpu)
+    recognizer = expecting(Recognizer.load(folder, device), options)
+    if options.out and main_process():
         check_place(options.out)
     if options.corpus is not None:
         trained = recipe.Recipe(corpus=options.corpus)
@@ -324,10 +335,45 @@ def decode(options: argparse.Namespace) -> None:
 
         scorers = {"neural": (options.rescore_weight, NeuralLM.load(options.rescore))}
         further["rescored"] = lambda heard: recognizer.rescored(heard, scorers, options.nbest)[0]
-    result = evaluate(recognizer, recipe.load_corpus(trained)[options.split], not options.quiet, further)
-    print(result.report())
+    utterances, journal = recipe.load_corpus(trained)[options.split], None
     if options.out:
-        write_whole(options.out, json_lines([{"id": i, "text": text} for i, text in result.answers.items()]))
+        journal = Journal(
+            options.out.with_name(f"{options.out.name}.part"), _what_is_decoded(options, folder, utterances)
+        )
+    result = evaluate(recognizer, utterances, not options.quiet, further, journal)
+    if main_process():
+        print(result.report())
+        if options.out:
+            write_whole(options.out, json_lines([{"id": i, "text": text} for i, text in result.answers.items()]))
+    if journal:
+        journal.clear()
+
+
+def main_process() -> bool:
+    """Whether this process speaks and writes for all that torchrun started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def meet(cpu: bool) -> str:
+    """Meet the other processes of torchrun, if there are any; returns the device of this one."""
+    import torch
+    from accelerate import PartialState
+
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        return str(PartialState(cpu=cpu).device)
+    return "cuda" if torch.cuda.is_available() and not cpu else "cpu"
+
+
+def _what_is_decoded(options: argparse.Namespace, folder: Path, utterances: Sequence["Utterance"]) -> str:
+    """A key of what the answers depend on: the recogniser's files, the recordings, and what the command line says."""
+    from asrlab.recognizer import CONFIG
+
+    found = hashlib.sha256(read_whole(folder / CONFIG))  # it has the digest of every other file
+    given = (options.rescore, options.rescore_weight, options.nbest, options.hotword_weight)
+    found.update(repr((tuple(map(str, given)), [(u.id, u.seconds, u.sources) for u in utterances])).encode())
+    for path in (options.hotwords, options.grammar, options.dictionary):
+        found.update(read_whole(path) if path else b"")
+    return found.hexdigest()[:16]
 
 
 def score(options: argparse.Namespace) -> None:

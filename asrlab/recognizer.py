@@ -237,7 +237,7 @@ class Recognizer:
         for i, values in enumerate(given):
             self._check_recording(i, values, rates)
         seconds = [max(len(x) / rates[name] for name, x in values.items()) for values in given]
-        for indices in _batches(seconds):
+        for indices in batches(seconds):
             inputs = {name: stack([_tensor(given[i].get(name)) for i in indices]).to(self.device) for name in rates}
             output = self.model(self.front_ends(inputs))
             for row, (i, length) in enumerate(zip(indices, output.lengths.tolist(), strict=True)):
@@ -495,7 +495,7 @@ def _tensor(values: np.ndarray | None) -> torch.Tensor:
     return found.float() if found.is_floating_point() else found
 
 
-def _batches(seconds: Sequence[float]) -> list[list[int]]:
+def batches(seconds: Sequence[float]) -> list[list[int]]:
     """Indices grouped so that neighbours in length go together and a group pads to at most BATCH_SECONDS."""
     groups: list[list[int]] = []
     for i in sorted(range(len(seconds)), key=lambda i: seconds[i]):

@@ -32,7 +32,7 @@ import numpy as np
 
 from asrlab import corpora
 from asrlab.core.errors import AsrlabError
-from asrlab.corpora.an4 import read_dictionary
+from asrlab.corpora.beside import read_dictionary
 from asrlab.decode import BeamDecoder
 from asrlab.decode.grammatical import GrammarDecoder, Understood
 from asrlab.language import Grammar

@@ -1,5 +1,9 @@
-"""The one error that a user can mend."""
+"""The errors that a user can do something about."""
 
 
 class AsrlabError(ValueError):
     """Bad input: the message names the thing (a file, a field), its value and what to do about it."""
+
+
+class Preempted(AsrlabError):
+    """Nothing is wrong: the machine is wanted back, all is saved, and the same command goes on from there."""

@@ -12,7 +12,20 @@ from asrlab.core.errors import AsrlabError
 from asrlab.corpora.base import SOUND, Corpus, Source, Utterance
 from asrlab.corpora.read import read
 
-__all__ = ["SOUND", "Corpus", "Source", "Utterance", "cache", "home", "load", "names", "options", "prepare", "read"]
+__all__ = [
+    "SOUND",
+    "Corpus",
+    "Source",
+    "Utterance",
+    "cache",
+    "find",
+    "home",
+    "load",
+    "names",
+    "options",
+    "prepare",
+    "read",
+]
 
 # Each is a module here: FOLDER, load(root, **options) and, where the corpus can be fetched, prepare(root, downloads).
 _NAMES = (
@@ -52,6 +65,19 @@ def load(name: str, root: str | Path | None = None, **options) -> Corpus:
     module = _module(name)
     _check_options(name, module.load, options)
     return module.load(_root(name, root), **options)
+
+
+def find(name: str, **options) -> Corpus:
+    """A corpus by its name, or your own by its path: a manifest, a folder, or a folder of shards.
+
+    Raises AsrlabError as `load`, and if there is neither a corpus of this name nor such a path.
+    """
+    if name in _NAMES:
+        return load(name, **options)
+    path = Path(name).expanduser()
+    if not os.path.exists(path):
+        raise AsrlabError(f"corpus {name!r}: no such manifest or folder, nor one of {', '.join(_NAMES)}")
+    return load("shards" if any(path.glob("*/index.jsonl")) else "manifest", path, **options)
 
 
 def prepare(name: str, root: str | Path | None = None, **options) -> Path:

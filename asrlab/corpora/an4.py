@@ -14,6 +14,7 @@ import numpy as np
 
 from asrlab.core.errors import AsrlabError
 from asrlab.corpora.base import Corpus, Utterance, draw_speakers, header, hold_out_speakers
+from asrlab.corpora.beside import read_dictionary
 from asrlab.corpora.download import Archive, install
 from asrlab.text import normalise
 
@@ -21,7 +22,6 @@ FOLDER = "an4"
 SAMPLE_RATE = 16000
 ARCHIVE = Archive("https://www.speech.cs.cmu.edu/databases/an4/an4_raw.bigendian.tar.gz", max_bytes=1 << 30)
 _TRANSCRIPT = re.compile(r"^(?:<s>\s*)?(?P<text>.*?)\s*(?:</s>\s*)?\((?P<id>[^()\s]+)\)\s*$")
-_ALTERNATIVE = re.compile(r"\(\d+\)$")  # "A(2)" is the second pronunciation of "A"
 
 
 def load(root: Path, dev_speakers: int = 0, split_seed: int | None = None) -> Corpus:
@@ -56,18 +56,6 @@ def raw_to_wav(folder: Path) -> None:
             file.setframerate(SAMPLE_RATE)
             file.writeframes(np.fromfile(raw, ">i2").astype("<i2").tobytes())
         raw.unlink()
-
-
-def read_dictionary(path: Path) -> dict[str, tuple[tuple[str, ...], ...]]:
-    """A CMU Sphinx dictionary: word -> pronunciations as tuples of phones, in the order of the file."""
-    lexicon: dict[str, tuple[tuple[str, ...], ...]] = {}
-    for number, line in enumerate(_lines(path), start=1):
-        word, *phones = line.split()
-        if not phones:
-            raise AsrlabError(f"{path}:{number}: word {word!r} has no phones; write WORD PHONE PHONE ...")
-        word = normalise(_ALTERNATIVE.sub("", word))
-        lexicon[word] = (*lexicon.get(word, ()), tuple(phones))
-    return lexicon
 
 
 def _split(root: Path, split: str) -> tuple[Utterance, ...]:

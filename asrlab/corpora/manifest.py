@@ -34,6 +34,7 @@ from typing import Any
 from asrlab.core import config
 from asrlab.core.errors import AsrlabError
 from asrlab.core.files import json_lines, numbered_lines, parse_json, regular_file, write_whole
+from asrlab.corpora import beside
 from asrlab.corpora.base import SOUND, Corpus, Source, Utterance, header
 from asrlab.corpora.download import sha256_file
 from asrlab.corpora.films import LIPS
@@ -78,6 +79,7 @@ def load(
     - A folder of recordings: x.wav (or .flac, .mp3, .ogg, or a film: .mp4, .mpg, .mov, .mkv, .webm, .avi) with x.txt
       beside it, or *.trans.txt with lines "ID TEXT" as in LibriSpeech. Subfolders named train, dev and test are splits;
       otherwise all is one split, "all". The speaker is the name of the first folder below the split, if there is one.
+    - Beside them there may be lexicon.txt, how words are said, and text.txt, further sentences: `corpora.beside`.
 
     `normalise_text`: pass texts through `text.normalise`. `verify`: compare sha256 where a manifest has it. `mouth`:
     options of `signals.mouth.MouthOptions`, for films. `hold_out`: {split: share}; a corpus that comes as one split is
@@ -102,12 +104,21 @@ def load(
     if problems:
         raise ManifestError(problems)
     if not any(splits.values()):
-        raise AsrlabError(f"{root}: no utterances; a manifest has one JSON object a line, a folder x.wav with x.txt")
+        raise AsrlabError(_nothing(root))
     if hold_out and len(splits) == 1:
         splits = _divided(root, next(iter(splits.values())), hold_out, by)
     heard = (u for utterances in splits.values() for u in utterances[:1] if SOUND in u.sources)
     rates = {header(u.source().path)[1] for u in heard}
-    return Corpus(root.stem, splits, max(rates, default=16000))
+    folder = root if os.path.isdir(root) else root.parent
+    splits |= beside.sentences(folder, normalise_text) if beside.TEXT_SPLIT not in splits else {}
+    return Corpus(root.stem, splits, max(rates, default=16000), beside.lexicon(folder))
+
+
+def _nothing(root: Path) -> str:
+    texts = sorted(path.name for path in root.glob("*.txt")) if os.path.isdir(root) else []
+    if texts:
+        return f"{root}: {len(texts)} texts, and no recording beside any; {texts[0]} is what {texts[0][:-4]}.wav says"
+    return f"{root}: no utterances; a manifest has one JSON object a line, a folder x.wav with x.txt"
 
 
 def save_manifest(utterances: Iterable[Utterance], path: str | Path) -> Path:

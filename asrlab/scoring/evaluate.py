@@ -1,17 +1,23 @@
 """A recogniser measured on a corpus: every way of decoding, its error rate with interval, and all that was heard."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from tqdm import tqdm
 
+from asrlab.core import ranks
 from asrlab.core.errors import AsrlabError
 from asrlab.corpora import Utterance
 from asrlab.decode.attention import AttentionOptions
-from asrlab.recognizer import Recognizer, Way
+from asrlab.recognizer import Heard, Recognizer, Way, batches
 from asrlab.scoring import score
+from asrlab.scoring.journal import Journal
 from asrlab.scoring.score import Interval
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -65,21 +71,54 @@ def evaluate(
     utterances: Sequence[Utterance],
     progress: bool = False,
     further: Mapping[str, Way] | None = None,
+    journal: Journal | None = None,
 ) -> Evaluation:
     """Decode `utterances` in every way that the recogniser has, and in `further` ones by name, of which the last then
-    is the recogniser's answer. Raises AsrlabError if there are no utterances."""
+    is the recogniser's answer. A minute of sound at a time is in memory. What the journal knows is not decoded again.
+
+    Under torchrun each process decodes its share, and each gets all of the result; so all must call this.
+    Raises AsrlabError if there are no utterances, or two of one id.
+    """
     if not utterances:
         raise AsrlabError("no utterances to decode: choose another split")
-    everything = recognizer.hear([recognizer.read(u) for u in utterances])
-    hypotheses = {
-        name: {
-            u.id: way(heard).text
-            for u, heard in zip(tqdm(utterances, name, disable=not progress, leave=False), everything, strict=True)
-        }
-        for name, way in {**recognizer.searches(), **(further or {})}.items()
-    }
+    if len({u.id for u in utterances}) < len(utterances):
+        twice = next(i for i, count in Counter(u.id for u in utterances).items() if count > 1)
+        raise AsrlabError(f"two utterances have the id {twice!r}; ids must differ")
+    ways = {**recognizer.searches(), **(further or {})}
+
+    def decode(heard: Heard) -> dict[str, str]:
+        return {name: way(heard).text for name, way in ways.items()}
+
+    known = {u.id: journal.known[u.id] for u in utterances if u.id in journal.known} if journal else {}
+    todo = [u for u in utterances if u.id not in known]
+    found = known | of_each(recognizer, todo, decode, progress, journal.note if journal else None)
+    hypotheses = {name: {u.id: found[u.id][name] for u in utterances} for name in ways}
     said, speakers = ({u.id: getattr(u, name) for u in utterances} for name in ("text", "speaker"))
     return Evaluation(said, hypotheses, speakers, list(further)[-1] if further else recognizer.search)
+
+
+def of_each(
+    recognizer: Recognizer,
+    utterances: Sequence[Utterance],
+    what: Callable[[Heard], T],
+    progress: bool = False,
+    note: Callable[[str, T], object] | None = None,
+) -> dict[str, T]:
+    """`what` of every utterance as the model hears it, by id; under torchrun divided by duration among the processes,
+    which all get all of it. `note` is told each as soon as it is found."""
+    own = [utterances[i] for i in ranks.mine([u.seconds for u in utterances])]
+    rank, world = ranks.rank_and_world()
+    found: dict[str, T] = {}
+    name = "decode" if world == 1 else f"decode, share of process 0 of {world}"
+    with tqdm(total=len(own), desc=name, disable=rank > 0 or not progress, leave=False) as bar:
+        for group in batches([u.seconds for u in own]):
+            heard = recognizer.hear([recognizer.read(own[i]) for i in group])
+            for i, one in zip(group, heard, strict=True):
+                found[own[i].id] = what(one)
+                bar.update()
+                if note:
+                    note(own[i].id, found[own[i].id])
+    return ranks.merged(found)
 
 
 def choose_search(recognizer: Recognizer, dev: Sequence[Utterance], progress: bool = False) -> str:
@@ -90,17 +129,19 @@ def choose_search(recognizer: Recognizer, dev: Sequence[Utterance], progress: bo
 
 def dev_metrics(recognizer: Recognizer, utterances: Sequence[Utterance]) -> dict[str, float]:
     """For the training log: WER of the greediest search (of phones, for a phone tokenizer), CER, and with CTC the share
-    of blank frames."""
+    of blank frames. Under torchrun all processes must call this."""
     if not utterances:
         return {}
-    everything = recognizer.hear([recognizer.read(u) for u in utterances])
+
+    def look(heard: Heard) -> tuple[str, int, int]:
+        """Text, blank frames, frames."""
+        if recognizer.model.ctc is None:
+            return recognizer.attend(heard, AttentionOptions(beam=1))[0].text, 0, 0
+        return recognizer.greedy(heard.ctc).text, int((heard.ctc.argmax(axis=1) == 0).sum()), len(heard.ctc)
+
+    looked = of_each(recognizer, utterances, look)
     said = {u.id: recognizer.tokenizer.spoken(u.text) for u in utterances}
-    blank: dict[str, float] = {}
-    if recognizer.model.ctc is not None:
-        answers = [recognizer.greedy(heard.ctc) for heard in everything]
-        silent = sum(int((heard.ctc.argmax(axis=1) == 0).sum()) for heard in everything)
-        blank = {"blank": silent / sum(len(heard.ctc) for heard in everything)}
-    else:
-        answers = [recognizer.attend(heard, AttentionOptions(beam=1))[0] for heard in everything]
-    found = {u.id: answer.text for u, answer in zip(utterances, answers, strict=True)}
+    found = {u.id: looked[u.id][0] for u in utterances}
+    silent, frames = sum(one[1] for one in looked.values()), sum(one[2] for one in looked.values())
+    blank = {"blank": silent / frames} if frames else {}
     return {"dev_wer": score.wer(said, found), "dev_cer": score.cer(said, found), **blank}

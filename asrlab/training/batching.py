@@ -2,7 +2,7 @@
 
 A plan of batches is made once an epoch from the seed alone, the same on every process; each process then takes its
 share of every batch. So any number of processes sees the same global batches in the same order, as long as each batch
-has an utterance for each of them.
+has an utterance for each of them. A share can be computed in several parts, where it does not fit the memory at once.
 """
 
 import random
@@ -68,6 +68,7 @@ def collate(items: Sequence[Item]) -> Batch:
 PATH_RATE = 100  # moments a second for which a path says what is said
 
 Entry = tuple[int, float]  # which utterance, at which speed
+Plan = list[Entry | None]  # a batch, over all processes; None: a gap, where one shard has fewer utterances than others
 
 
 class Speech(Dataset):
@@ -196,57 +197,110 @@ def plan_epoch(
     epoch: int,
     world: int = 1,
     shards: Sequence[object] | None = None,
-) -> list[list[Entry]]:
+    lanes: int = 0,
+) -> list[Plan]:
     """The batches of one epoch: neighbours in length together, at most `batch_seconds` of padded sound each.
 
     Every utterance comes once, at a speed drawn from `speeds`. Lengths are jittered by a tenth so that neighbours
-    change from epoch to epoch, and the batches are shuffled. A batch has at least `world` utterances, so that no
-    process is without one: a smaller last batch joins the one before.
-    `shards` names the shard that each utterance lies in: then the epoch goes through the shards one after the other,
-    shuffled, and a batch comes from one alone.
-    Raises AsrlabError if an utterance is longer than a batch may be, or there are fewer utterances than processes.
+    change from epoch to epoch, and the batches are shuffled. Of a batch each process takes its `share`, and no process
+    is without one: a last batch too small for that joins the one before.
+    `shards` names the shard that each utterance lies in: then the epoch goes through them in shuffled order, `lanes` at
+    a time side by side (0: one for each process), and whatever lies in one shard is for one process. The result depends
+    on the number of lanes, and not on that of the processes.
+    Raises AsrlabError if an utterance is longer than a batch may be, if there are fewer utterances than processes or
+    shards than lanes, if shards that meet are too unequal, and if the lanes are no multiple of the processes.
     """
     draw = random.Random(f"{seed}/{epoch}")
-    members: dict[object, list[int]] = {}
-    for i in range(len(seconds)):
-        members.setdefault(shards[i] if shards else None, []).append(i)
-    order = list(members)
-    draw.shuffle(order)
-    plan: list[list[Entry]] = []
-    for shard in order:
-        if len(members[shard]) < world:
-            where = f"shard {shard}: " if shards else ""
-            raise AsrlabError(f"{where}{len(members[shard])} utterances for {world} processes: use fewer processes")
-        entries = [(i, draw.choice(list(speeds))) for i in members[shard]]
-        plan += _bucket(entries, seconds, batch_seconds, draw, world)
+    if not shards:
+        if len(seconds) < world:
+            raise AsrlabError(f"{len(seconds)} utterances for {world} processes: use fewer processes")
+        rounds = [[list(range(len(seconds)))]]
+    else:
+        rounds = _rounds(shards, lanes or world, world, draw)
+    plan: list[Plan] = []
+    for columns in rounds:
+        drawn = [[(i, draw.choice(list(speeds))) for i in column] for column in columns]
+        plan += _bucket(drawn, seconds, batch_seconds, draw, world)
     return plan
 
 
+def share(batch: Plan, rank: int, world: int) -> list[Entry]:
+    """What a process takes of a planned batch: all of them together take every entry once."""
+    return [entry for entry in batch[rank::world] if entry is not None]
+
+
+def in_parts(entries: list[Entry], parts: int) -> list[list[Entry]]:
+    """The entries in so many parts of neighbours, equal as far as they go; none is empty, so there may be fewer."""
+    count = len(entries)
+    cut = [entries[k * count // parts : (k + 1) * count // parts] for k in range(parts)]
+    return [part for part in cut if part]
+
+
+def _rounds(shards: Sequence[object], lanes: int, world: int, draw: random.Random) -> list[list[list[int]]]:
+    """Shards in shuffled order, `lanes` at a time; those left over join the last round. Each is a list of indices."""
+    if lanes % world:
+        raise AsrlabError(f"lanes={lanes}: {world} processes share them; give a multiple of {world}, or 0")
+    members: dict[object, list[int]] = {}
+    for i, shard in enumerate(shards):
+        members.setdefault(shard, []).append(i)
+    order = list(members)
+    draw.shuffle(order)
+    if len(order) < lanes:
+        raise AsrlabError(f"{len(order)} shards for {lanes} lanes: write more and smaller shards, or use fewer lanes")
+    rounds = [[members[shard] for shard in order[k : k + lanes]] for k in range(0, len(order) - lanes + 1, lanes)]
+    for lane, shard in enumerate(order[len(rounds) * lanes :]):
+        rounds[-1][lane] = rounds[-1][lane] + members[shard]
+    return rounds
+
+
 def _bucket(
-    entries: list[Entry], seconds: Sequence[float], batch_seconds: float, draw: random.Random, world: int
-) -> list[list[Entry]]:
-    """Batches of neighbours in length, shuffled."""
-    spoken = {i: seconds[i] / speed for i, speed in entries}
+    columns: list[list[Entry]], seconds: Sequence[float], batch_seconds: float, draw: random.Random, world: int
+) -> list[Plan]:
+    """Batches of neighbours in length, shuffled. The columns lie side by side in them: see `share`."""
+    spoken = {i: seconds[i] / speed for column in columns for i, speed in column}
     jittered = {i: spoken[i] * draw.uniform(0.9, 1.1) for i in spoken}
-    entries.sort(key=lambda entry: jittered[entry[0]])
-    batches: list[list[Entry]] = [[]]
-    longest = 0.0
-    for entry in entries:
-        length = spoken[entry[0]]
-        longest = max(longest, length)
+    for i, length in spoken.items():
         if length > batch_seconds:
             raise AsrlabError(
-                f"utterance {entry[0]} lasts {length:.1f} s, more than batch_seconds={batch_seconds:g}: "
+                f"utterance {i} lasts {length:.1f} s, more than batch_seconds={batch_seconds:g}: "
                 "raise batch_seconds, or cut the recording into shorter utterances"
             )
-        if len(batches[-1]) >= world and longest * (len(batches[-1]) + 1) > batch_seconds:
+    for column in columns:
+        column.sort(key=lambda entry: jittered[entry[0]])
+    batches: list[Plan] = [[]]
+    longest = 0.0
+    for row in _rows(columns):
+        lengths = [spoken[entry[0]] for entry in row if entry is not None]
+        longest = max(longest, *lengths)
+        if _for_all(batches[-1], world) and longest * (_count(batches[-1]) + len(lengths)) > batch_seconds:
             batches.append([])
-            longest = length
-        batches[-1].append(entry)
-    if len(batches) > 1 and len(batches[-1]) < world:
+            longest = max(lengths)
+        batches[-1] += row
+    if len(batches) > 1 and not _for_all(batches[-1], world):
         batches[-2:] = [batches[-2] + batches[-1]]
+    if not _for_all(batches[0], world):
+        sizes = sorted(map(len, columns))
+        raise AsrlabError(f"shards of {sizes[0]} and of {sizes[-1]} utterances side by side: write them of equal size")
     draw.shuffle(batches)
     return batches
+
+
+def _rows(columns: list[list[Entry]]) -> Iterator[Plan]:
+    """Columns side by side, row for row; those that are shorter than the longest have gaps, evenly spread."""
+    rows = max(map(len, columns))
+    for k in range(rows):
+        # Of a column with n entries, entry number k * n // rows comes when that number grows.
+        places = [(k * len(column) // rows, (k + 1) * len(column) // rows) for column in columns]
+        yield [column[a] if b > a else None for column, (a, b) in zip(columns, places, strict=True)]
+
+
+def _count(batch: Plan) -> int:
+    return sum(entry is not None for entry in batch)
+
+
+def _for_all(batch: Plan, world: int) -> bool:
+    """Whether each process has an utterance of it."""
+    return all(share(batch, rank, world) for rank in range(world))
 
 
 def load_batches(dataset: Speech, plan: Sequence[list[Entry]], workers: int = 0) -> Iterator[Batch]:

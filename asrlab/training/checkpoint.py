@@ -1,10 +1,11 @@
-"""Where a training stands, and how it is written down so that a kill at any moment loses one epoch at most."""
+"""Where a training stands, and how it is written down so that a kill at any moment loses one epoch at most, or with
+`save_steps` so many steps."""
 
 import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ from asrlab.training.recipe import Recipe
 
 CHECKPOINT = "checkpoint.safetensors"
 PLAIN: dict[str, type | tuple[type, ...]] = {  # what of a State is no tensor, and of which type it is
-    "best_wer": (float, int), "best_epoch": int, "epoch": int, "step": int, "stopped": bool,
-    "spoken": (list, type(None)), "corpus": str,
+    "best_error": (float, int), "best_epoch": int, "epoch": int, "step": int, "done": int, "partial": dict,
+    "stopped": bool, "spoken": (list, type(None)), "corpus": str,
 }  # fmt: skip
 
 
@@ -34,10 +35,12 @@ class State:
     optimizer: torch.optim.Optimizer
     average: dict[str, Tensor]
     best: dict[str, Tensor]
-    best_wer: float = math.inf
+    best_error: float = math.inf  # on dev
     best_epoch: int = 0
-    epoch: int = 0
-    step: int = 0
+    epoch: int = 0  # that are over
+    step: int = 0  # of all epochs
+    done: int = 0  # steps of the epoch that is not over
+    partial: dict[str, float] = field(default_factory=dict)  # its line of the log so far, with sums instead of means
     stopped: bool = False
     spoken: Sequence[Sequence[int]] | None = None  # the pronunciations of each utterance's words, once they were chosen
     corpus: str = ""  # fingerprint of what is trained on
@@ -63,12 +66,12 @@ class State:
         """A context in which the model has the averaged weights and is in evaluation mode."""
         return _Swapped(model, self.average)
 
-    def keep_best(self, model: Model, dev_wer: float | None, patience: int) -> None:
+    def keep_best(self, model: Model, error: float | None, patience: int) -> None:
         """Keep the weights that the model has now if they are the best so far, or if there is no measure of that."""
-        if dev_wer is None or dev_wer <= self.best_wer:
+        if error is None or error <= self.best_error:
             self.best = {name: value.detach().clone() for name, value in model.state_dict().items()}
             self.best_epoch = self.epoch
-            self.best_wer = math.inf if dev_wer is None else dev_wer
+            self.best_error = math.inf if error is None else error
         self.stopped = bool(patience) and self.epoch - self.best_epoch >= patience
 
     def load_best(self, model: Model) -> None:

@@ -1,9 +1,12 @@
 """Training, from top to bottom: data, model, epochs, the epoch to keep.
 
 Chance is a function of (seed, epoch, step) and of nothing else: no state of a random generator has to be saved, and a
-run that was killed goes on from its last checkpoint to the very weights that it would have reached undisturbed.
+run that was killed goes on from its last checkpoint, also one in the middle of an epoch, to the very weights that it
+would have reached undisturbed.
 """
 
+import contextlib
+import itertools
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +21,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from asrlab import text
-from asrlab.core.errors import AsrlabError
+from asrlab.core.errors import AsrlabError, Preempted
 from asrlab.core.streams import Stream
 from asrlab.corpora import SOUND, Corpus, Utterance
 from asrlab.corpora.films import LIPS
@@ -32,10 +35,11 @@ from asrlab.signals.features import normalise_utterance
 from asrlab.signals.inputs import FrontEnds
 from asrlab.signals.noise import add_to_sound
 from asrlab.training import finetune, objectives
-from asrlab.training.batching import Batch, Speech, load_batches, plan_epoch
+from asrlab.training.batching import Batch, Speech, in_parts, load_batches, plan_epoch, share
 from asrlab.training.checkpoint import CHECKPOINT, State
 from asrlab.training.directory import LOG, append_log, fingerprint, held, start
 from asrlab.training.losses import check_feasible
+from asrlab.training.preemption import watched
 from asrlab.training.pronunciation import choose_pronunciations, guess_pronunciations, longest_targets
 from asrlab.training.recipe import Recipe, load_corpus
 
@@ -72,8 +76,9 @@ def train(
 ) -> Recognizer:
     """Train by `recipe` and return the recogniser, which is also saved in `directory`.
 
-    directory    gets recipe.json, log.jsonl (a line an epoch), checkpoint.safetensors (after every epoch) and, at the
-                 end, the recogniser. If it holds a checkpoint of the same recipe, training goes on from there.
+    directory    gets recipe.json, log.jsonl (a line an epoch), checkpoint.safetensors (after every epoch, and every
+                 `save_steps` of the recipe) and, at the end, the recogniser. If it holds a checkpoint of the same
+                 recipe, training goes on from there. Several machines must all see it.
     corpus       what to train on; by default the corpus that the recipe names
     resume       False starts anew, whatever the directory holds: what is there of another run goes
     device       "cpu" to leave a GPU alone; by default what accelerate finds
@@ -81,18 +86,23 @@ def train(
 
     Under `torchrun` or `accelerate launch` the processes share every batch, and the result is that of one process.
     Raises TrainingError if the loss is no number, AsrlabError for data that cannot be learned and for a
-    directory in which another training runs.
+    directory in which another training runs, and Preempted after a SIGTERM, once a checkpoint is written.
     """
     run = Path(directory)
     skipping = DistributedDataParallelKwargs(find_unused_parameters=any(e.layer_drop for e in recipe.model.encoders))
     accelerator = Accelerator(cpu=device == "cpu", kwargs_handlers=[skipping])
     training = prepare(finetune.adopt(recipe), corpus or load_corpus(recipe), accelerator)
-    with held(run, accelerator.is_main_process):
-        return _train(training, run, resume, progress, after_epoch)
+    with held(run, accelerator.is_main_process), watched(accelerator) as asked_to_stop:
+        return _train(training, run, resume, progress, after_epoch, asked_to_stop)
 
 
 def _train(
-    training: Training, run: Path, resume: bool, progress: bool, after_epoch: Callable[[dict[str, Any]], bool] | None
+    training: Training,
+    run: Path,
+    resume: bool,
+    progress: bool,
+    after_epoch: Callable[[dict[str, Any]], bool] | None,
+    asked_to_stop: Callable[[], bool],
 ) -> Recognizer:
     """Epochs from where the directory stands to the end, and the epoch to keep."""
     recipe, dataset, model, accelerator = training.recipe, training.dataset, training.model, training.accelerator
@@ -110,9 +120,15 @@ def _train(
         network = torch.compile(network, dynamic=True)
 
     warned = False
+
+    def save() -> None:
+        if accelerator.is_main_process:
+            state.save(run, recipe)
+        accelerator.wait_for_everyone()
+
     while state.epoch < recipe.epochs and not state.stopped:
         settle_pronunciations(training, state)
-        line = train_epoch(training, network, state, progress)
+        line = train_epoch(training, network, state, progress, save, asked_to_stop)
         with state.averaged(model):
             line |= dev_metrics(training.recognizer, training.dev)
             state.keep_best(model, line.get("dev_wer"), recipe.patience)
@@ -122,8 +138,9 @@ def _train(
         state.stopped |= bool(after_epoch and after_epoch(line))
         if accelerator.is_main_process:
             append_log(run / LOG, line)
-            state.save(run, recipe)
-        accelerator.wait_for_everyone()
+        save()
+        if state.epoch < recipe.epochs and not state.stopped and asked_to_stop():
+            raise Preempted(f"{run}: asked to stop after epoch {state.epoch}; all is saved, the same command goes on")
 
     state.load_best(model)
     model.eval()
@@ -163,65 +180,131 @@ def settle_pronunciations(training: Training, state: State) -> None:
     recipe = training.recipe
     if state.epoch < recipe.realign_epochs:
         guess_pronunciations(training.dataset, recipe.seed, state.epoch)
-    elif recipe.realign_epochs and state.epoch % recipe.realign_epochs == 0:
+    elif recipe.realign_epochs and state.epoch % recipe.realign_epochs == 0 and not state.done:
         with state.averaged(training.model):
             choose_pronunciations(training.recognizer, training.dataset)
         state.spoken = training.dataset.spoken
 
 
-def train_epoch(training: Training, network: torch.nn.Module, state: State, progress: bool) -> dict[str, Any]:
-    """One pass over the data: batches, forward, losses, backward, step. Returns the epoch's line of the log."""
+def train_epoch(
+    training: Training,
+    network: torch.nn.Module,
+    state: State,
+    progress: bool = False,
+    save: Callable[[], None] = lambda: None,
+    asked_to_stop: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:
+    """One pass over the data, or what is left of it, batch by batch. Returns the epoch's line of the log.
+
+    `save` writes a checkpoint. Raises Preempted after it, if `asked_to_stop`.
+    """
     recipe, dataset, accelerator = training.recipe, training.dataset, training.accelerator
     rank, world = accelerator.process_index, accelerator.num_processes
-    low_precision = uses_bfloat16(recipe.precision, accelerator.device)
-    began = time.perf_counter()
-    totals: dict[str, torch.Tensor] = {}
     plan = plan_epoch(
-        dataset.seconds(), recipe.batch_seconds, recipe.speeds, recipe.seed, state.epoch, world, dataset.shards()
-    )
-    batches = load_batches(dataset, [batch[rank::world] for batch in plan], recipe.workers)
-    bar = tqdm(
-        batches, f"epoch {state.epoch + 1}/{recipe.epochs}", len(plan), leave=False,
-        disable=not (progress and accelerator.is_main_process),
+        dataset.seconds(), recipe.batch_seconds, recipe.speeds, recipe.seed, state.epoch, world, dataset.shards(),
+        recipe.lanes,
     )  # fmt: skip
+    shares = [in_parts(share(batch, rank, world), recipe.accumulate) for batch in plan]
+    batches = load_batches(dataset, [part for parts in shares[state.done :] for part in parts], recipe.workers)
+    bar = tqdm(
+        range(state.done, len(plan)), f"epoch {state.epoch + 1}/{recipe.epochs}", len(plan), initial=state.done,
+        leave=False, disable=not (progress and accelerator.is_main_process),
+    )  # fmt: skip
+    sums = Sums(accelerator, state.partial)
     training.model.train()
-    for i, batch in enumerate(bar):
-        seed_step(recipe.seed, state.epoch, i, rank)
+    for i in bar:
+        parts = list(itertools.islice(batches, len(shares[i])))
+        seed_step(recipe.seed, state.epoch, i, rank)  # after reading, which may draw too
         rate = learning_rate(recipe, state.epoch + i / len(plan))
         for group in training.optimizer.param_groups:
             group["lr"] = rate
-        batch = batch.to(accelerator.device)
-        heard = add_to_sound(batch.inputs, recipe.noise, dataset.rates)
-        if LIPS in heard:
-            heard[LIPS] = Stream(jitter(heard[LIPS].values, recipe.lips_augment), heard[LIPS].lengths)
-        features = drop_modalities(training.front_ends(heard), recipe.modality_dropout)
-        batch, features = augment(batch, features, recipe)
-        with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=low_precision):
-            output = network(features, batch.targets["text"].values)
-        losses, named = objectives.losses(recipe.objectives, training.model, output, batch)
-        loss = losses.sum() * (world / len(plan[i]))  # gradients are averaged over processes: this sums them
-        training.optimizer.zero_grad()
-        accelerator.backward(loss)
+        count = sum(entry is not None for entry in plan[i])
+        ids, losses = learn(training, network, parts, count)
         norm = accelerator.clip_grad_norm_(training.model.parameters(), recipe.clip)
         if not torch.isfinite(norm):
-            raise TrainingError(explain_not_finite(state.epoch, i, dataset.named(batch.ids), losses, recipe, rate))
+            named = dataset.named(ids)
+            raise TrainingError(explain_not_finite(state.epoch, i, named, losses["loss"], recipe, rate))
         training.optimizer.step()
         state.average_in(training.model, decay=1 - 1 / (recipe.average_epochs * len(plan)))
-        for name, value in {"loss": losses, **named}.items():
-            totals[name] = totals.get(name, 0.0) + value.detach().sum()
+        state.done = i + 1
+        sums.add(losses, rate, norm)
+        stop = asked_to_stop()
+        if stop or (recipe.save_steps and state.done % recipe.save_steps == 0):
+            state.partial = sums.so_far()
+            save()
+        if stop:
+            raise Preempted(
+                f"asked to stop in epoch {state.epoch + 1}, after {state.done} of its {len(plan)} steps; all is saved, "
+                "the same command goes on from there"
+            )
         if bar.disable is False and i % 10 == 0:
-            bar.set_postfix(loss=f"{loss.item() / world:.2f}", rate=f"{rate:.1e}")
-    state.epoch += 1
-    means = {name: accelerator.reduce(total).item() / len(dataset) for name, total in totals.items()}
-    return {
-        "epoch": state.epoch,
-        "step": state.step,
-        "loss": means.pop("loss"),
-        **({f"loss.{name}": value for name, value in means.items()} if len(means) > 1 else {}),
-        "lr": rate,
-        "grad_norm": float(norm),
-        "seconds": round(time.perf_counter() - began, 3),
-    }
+            bar.set_postfix(loss=f"{losses['loss'].mean():.2f}", rate=f"{rate:.1e}")
+    line = {name: v / len(dataset) if name.startswith("loss") else v for name, v in sums.so_far().items()}
+    state.epoch, state.done, state.partial = state.epoch + 1, 0, {}
+    return {"epoch": state.epoch, "step": state.step, **line, "seconds": round(line["seconds"], 3)}
+
+
+class Sums:
+    """What the line of an epoch is made from, step after step: losses added up, the last learning rate and gradient."""
+
+    def __init__(self, accelerator: Accelerator, before: Mapping[str, float]):
+        """`before` is what `so_far` gave when the epoch was interrupted; nothing, at its beginning."""
+        self.accelerator = accelerator
+        mine = (
+            1.0 if accelerator.is_main_process else 0.0
+        )  # the sums are over all processes: only one goes on from them
+        self.losses = {name: torch.tensor(v * mine) for name, v in before.items() if name.startswith("loss")}
+        self.last: tuple[float, Tensor | float] = before.get("lr", 0.0), before.get("grad_norm", 0.0)
+        self.began = time.perf_counter() - before.get("seconds", 0.0)
+
+    def add(self, losses: Mapping[str, Tensor], rate: float, norm: Tensor) -> None:
+        """Losses of one step, (B,) of each name, and its learning rate and length of the gradient."""
+        for name, values in losses.items():
+            self.losses[name] = self.losses.get(name, torch.tensor(0.0)).to(values.device) + values.sum()
+        self.last = rate, norm
+
+    def so_far(self) -> dict[str, float]:
+        """The sums over all processes, which must all ask."""
+        device = self.accelerator.device
+        losses = {name: self.accelerator.reduce(total.to(device)).item() for name, total in self.losses.items()}
+        rate, norm = self.last
+        return {**losses, "lr": rate, "grad_norm": float(norm), "seconds": time.perf_counter() - self.began}
+
+
+def learn(
+    training: Training, network: torch.nn.Module, parts: Sequence[Batch], count: int
+) -> tuple[tuple[str, ...], dict[str, Tensor]]:
+    """Gradients of a batch of `count` utterances over all processes, whose parts here these are.
+
+    Returns their ids and, by name, the losses (B,) in nats: "loss", and "loss.NAME" of each objective if there are
+    several.
+    """
+    accelerator = training.accelerator
+    training.optimizer.zero_grad()
+    found = []
+    for part in parts:
+        together = contextlib.nullcontext() if part is parts[-1] else accelerator.no_sync(network)
+        with together:  # processes exchange gradients once, with the last part
+            losses = forward(training, network, part.to(accelerator.device))
+            # Gradients are averaged over processes: this sums them.
+            accelerator.backward(losses["loss"].sum() * (accelerator.num_processes / count))
+        found.append({name: values.detach() for name, values in losses.items()})
+    ids = tuple(itertools.chain.from_iterable(part.ids for part in parts))
+    return ids, {name: torch.cat([losses[name] for losses in found]) for name in found[0]}
+
+
+def forward(training: Training, network: torch.nn.Module, batch: Batch) -> dict[str, Tensor]:
+    """A batch, as the model hears it in training, through the model: losses (B,) by name, as `learn` returns them."""
+    recipe, device = training.recipe, training.accelerator.device
+    heard = add_to_sound(batch.inputs, recipe.noise, training.dataset.rates)
+    if LIPS in heard:
+        heard[LIPS] = Stream(jitter(heard[LIPS].values, recipe.lips_augment), heard[LIPS].lengths)
+    features = drop_modalities(training.front_ends(heard), recipe.modality_dropout)
+    batch, features = augment(batch, features, recipe)
+    with torch.autocast(device.type, torch.bfloat16, enabled=uses_bfloat16(recipe.precision, device)):
+        output = network(features, batch.targets["text"].values)
+    losses, named = objectives.losses(recipe.objectives, training.model, output, batch)
+    return {"loss": losses, **({f"loss.{name}": v for name, v in named.items()} if len(named) > 1 else {})}
 
 
 def drop_modalities(
@@ -237,12 +320,12 @@ def drop_modalities(
     there = torch.stack([stream.lengths > 0 for stream in features.values()]).sum(dim=0)  # (B,) modalities
     draw = torch.rand(len(there), generator=generator, device=there.device)
     begin = 0.0
-    for name, share in shares.items():
+    for name, rate in shares.items():
         values, lengths = features[name]
-        gone = (draw >= begin) & (draw < begin + share) & (there > (lengths > 0).long())
+        gone = (draw >= begin) & (draw < begin + rate) & (there > (lengths > 0).long())
         shape = (-1,) + (1,) * (values.ndim - 1)
         kept[name] = Stream(values.masked_fill(gone.view(shape), 0.0), lengths.masked_fill(gone, 0))
-        begin += share
+        begin += rate
     return kept
 
 
@@ -339,13 +422,15 @@ def make_tokenizer(recipe: Recipe, corpus: Corpus, utterances: Sequence[Utteranc
 def make_language(
     recipe: Recipe, corpus: Corpus, utterances: Sequence[Utterance]
 ) -> tuple[NGram | None, tuple[str, ...] | None]:
-    """The word n-gram of the training texts and the words that may be recognised, as the recipe asks for them."""
+    """The word n-gram of the training texts, and of further ones where the corpus has them, and the words that may be
+    recognised, as the recipe asks for them."""
+    texts = [u.text for u in (*utterances, *corpus.splits.get(recipe.language.text_split, ()))]
     words = None
     if recipe.language.lexicon:
-        words = tuple(sorted(corpus.lexicon or {w for u in utterances for w in u.text.split()}))
+        words = tuple(sorted(corpus.lexicon or {w for text in texts for w in text.split()}))
     lm = None
     if recipe.language.order:
-        lm = NGram.train([u.text for u in utterances], recipe.language.order, words or ())
+        lm = NGram.train(texts, recipe.language.order, words or ())
     return lm, words
 
 

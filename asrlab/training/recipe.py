@@ -1,7 +1,7 @@
 """A recipe: everything that decides what is trained and how. One typed dataclass; YAML files hold the named ones."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -26,12 +26,13 @@ Speed = Annotated[float, Between(0.1, 10)]
 @dataclass(frozen=True)
 class LanguageOptions(Options):
     order: Annotated[int, Between(0, 20)] = 0  # of the word n-gram of the training texts, 0: no language model
+    text_split: str = "text"  # further sentences for it, where the corpus has such a split, as from a text.txt
     lexicon: bool = False  # allow only words of the lexicon, or of the training texts where the corpus has none
 
 
 @dataclass(frozen=True)
 class Recipe(Options):
-    corpus: str = "scenetalk"  # a corpus by name, or the path of a manifest or folder of your own
+    corpus: str = "scenetalk"  # a corpus by name, or the path of a manifest, a folder or shards of your own
     corpus_options: dict[str, Any] = field(default_factory=dict)  # passed on to the corpus, e.g. {dev_speakers: 8}
     train_splits: tuple[str, ...] = ("train",)  # what to learn from
     dev_split: str = "dev"  # what chooses the epoch to keep, empty: keep the last one
@@ -56,6 +57,9 @@ class Recipe(Options):
     realign_epochs: CountOrNone = 0  # so often the model says which pronunciations it hears, 0: always the first
     epochs: Annotated[int, Between(1, 1_000_000)] = 40  # passes over the training data
     batch_seconds: Positive = 60.0  # padded sound in one batch, over all processes together
+    accumulate: Annotated[int, Between(1, 10_000)] = 1  # parts that a batch is computed in, for less memory
+    lanes: CountOrNone = 0  # of a corpus in shards: how many are read side by side, 0: one for each process
+    save_steps: CountOrNone = 0  # a checkpoint after so many steps too, 0: after each epoch alone
     learning_rate: Annotated[float, Above(0, 100)] = 2e-3  # peak of the learning rate
     warmup_epochs: NotNegative = 3.0  # epochs over which it climbs there, then it falls to zero along a cosine
     weight_decay: NotNegative = 1e-2  # AdamW's pull of the weight matrices towards zero
@@ -94,26 +98,32 @@ def names() -> tuple[str, ...]:
 
 
 def load(name: str) -> Recipe:
-    """A recipe by name, or from a YAML file by its path. Raises AsrlabError naming what is there."""
+    """A recipe by name, or from a YAML file by its path; paths in it begin at its folder, where they lead somewhere.
+
+    Raises AsrlabError naming what is there.
+    """
     if name in names():
         return config.load_yaml(Recipe, str(_folder() / f"{name}.yaml"))
     if not Path(name).suffix:
         raise AsrlabError(f"recipe {name!r}: there are {', '.join(names())}; or give the path of a YAML file")
-    return config.load_yaml(Recipe, name)
+    found, folder = config.load_yaml(Recipe, name), Path(name).parent
+    corpus = found.corpus if found.corpus in corpora.names() else _beside(folder, found.corpus)
+    noise = replace(found.noise, files=_beside(folder, found.noise.files))
+    return replace(found, corpus=corpus, init=_beside(folder, found.init), noise=noise)
+
+
+def _beside(folder: Path, path: str) -> str:
+    """The path from the folder, if it is there; as it is, if not."""
+    there = folder / Path(path).expanduser()
+    return str(there) if path and os.path.exists(there) else path
 
 
 def load_corpus(recipe: Recipe) -> Corpus:
-    """The corpus of a recipe: by name, or your own by the path of a manifest or folder. Raises AsrlabError."""
+    """The corpus of a recipe: by name, or your own by its path, a manifest, a folder or shards. Raises AsrlabError."""
     for name in ("root", "name"):  # they have a place of their own
         if name in recipe.corpus_options:
             raise AsrlabError(f"corpus_options.{name}: not an option; give corpus={recipe.corpus_options[name]!r}")
-    if recipe.corpus in corpora.names():
-        return corpora.load(recipe.corpus, **recipe.corpus_options)
-    if not os.path.exists(os.path.expanduser(recipe.corpus)):
-        raise AsrlabError(
-            f"corpus {recipe.corpus!r}: no such manifest or folder, nor one of {', '.join(corpora.names())}"
-        )
-    return corpora.load("manifest", recipe.corpus, **recipe.corpus_options)
+    return corpora.find(recipe.corpus, **recipe.corpus_options)
 
 
 def _folder():

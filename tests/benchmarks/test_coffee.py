@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asrlab.corpora.an4 import read_dictionary
+from asrlab.corpora.beside import read_dictionary
 from asrlab.language import Grammar
 from asrlab.recognizer import BUILT_IN
 from benchmarks import coffee

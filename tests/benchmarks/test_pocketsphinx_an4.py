@@ -1,6 +1,6 @@
 """The parts of the PocketSphinx benchmark that run without it."""
 
-from asrlab.corpora.an4 import read_dictionary
+from asrlab.corpora.beside import read_dictionary
 from benchmarks.pocketsphinx_an4 import write_dictionary
 
 

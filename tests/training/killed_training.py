@@ -1,7 +1,7 @@
 """Trains the toy undisturbed, and then again and again killed with `kill -9`: run by test_loop.py, in a process of its
 own. Each training is a forked process; the imports are paid for once.
 
-    python killed_training.py FOLDER      leaves FOLDER/{undisturbed,anytime,checkpoint,log}
+    python killed_training.py FOLDER      leaves FOLDER/{undisturbed,anytime,checkpoint,steps,log}
 """
 
 import importlib
@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -75,19 +76,22 @@ def main(folder: Path) -> None:
     importlib.import_module("torch._dynamo")  # else every process would, at its optimiser's first step, for seconds
     draw = random.Random()
     corpus = toy.corpus(folder, train=12, dev=3, test=1)
-    recipe = toy.recipe(toy.CHANCE, epochs=EPOCHS)
+    recipe = toy.recipe(toy.CHANCE, epochs=EPOCHS, batch_seconds=3.0)
 
-    def training(name: str) -> Callable[[], object]:
-        return lambda: train(recipe, folder / name, corpus, progress=False, device="cpu")
+    def training(name: str, save_steps: int = 0) -> Callable[[], object]:
+        chosen = replace(recipe, save_steps=save_steps)
+        return lambda: train(chosen, folder / name, corpus, progress=False, device="cpu")
 
     seconds = run(training("undisturbed"))
     for _ in range(4):
         moment = draw.uniform(0, seconds)
         print(f"killed after {moment:.4f} of {seconds:.4f} s")
-        run(training("anytime"), moment)
-    run(training("anytime"))
+        run(training("anytime", 2), moment)
+    run(training("anytime", 2))
     run(lambda: (die_in_checkpoint(2), training("checkpoint")()))
     run(training("checkpoint"))
+    run(lambda: (die_in_checkpoint(3), training("steps", 1)()))  # with two steps of the first epoch done
+    run(training("steps", 1))
     run(lambda: (die_before_replacing("log.jsonl", 3), training("log")()))
     run(training("log"))
 

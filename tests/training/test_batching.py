@@ -12,7 +12,7 @@ from asrlab.core.errors import AsrlabError
 from asrlab.corpora import Source, Utterance
 from asrlab.signals.augment import speed_perturb
 from asrlab.text import CharTokenizer, PhoneTokenizer
-from asrlab.training.batching import Item, Speech, collate, load_batches, plan_epoch
+from asrlab.training.batching import Item, Speech, collate, in_parts, load_batches, plan_epoch, share
 
 SECONDS = np.random.default_rng(0).lognormal(1.0, 0.5, 200).clip(0.5, 12.0).tolist()
 SPEEDS = (0.9, 1.0, 1.1)
@@ -86,16 +86,65 @@ def test_no_process_is_left_without_an_utterance():
 
 def test_an_epoch_goes_from_shard_to_shard():
     shards = [i * 7 % 5 for i in range(len(SECONDS))]
-    plan = plan_epoch(SECONDS, 30.0, SPEEDS, 1, 0, 2, shards)
+    plan = plan_epoch(SECONDS, 30.0, SPEEDS, 1, 0, shards=shards)
     assert sorted(i for batch in plan for i, _ in batch) == list(range(len(SECONDS)))
     visited = [{shards[i] for i, _ in batch} for batch in plan]
     assert all(len(one) == 1 for one in visited)
     order = [next(iter(one)) for one in visited]
     assert len([s for s, _ in itertools.groupby(order)]) == 5  # each is opened once
-    other = plan_epoch(SECONDS, 30.0, SPEEDS, 1, 1, 2, shards)
+    other = plan_epoch(SECONDS, 30.0, SPEEDS, 1, 1, shards=shards)
     assert [shards[batch[0][0]] for batch in other] != order
-    with pytest.raises(AsrlabError, match="shard b: 1 utterances for 2 processes"):
-        plan_epoch([1.0] * 4, 30.0, SPEEDS, 1, 0, 2, ["a", "a", "a", "b"])
+
+
+@pytest.mark.parametrize(("world", "lanes", "count"), [(2, 0, 6), (2, 4, 9), (3, 3, 7), (1, 4, 4), (4, 0, 11)])
+def test_a_shard_is_read_by_one_process_alone(world, lanes, count):
+    shards = [i % count for i in range(len(SECONDS))]
+    plan = plan_epoch(SECONDS, 30.0, SPEEDS, 1, 0, world, shards, lanes)
+    shares = [[share(batch, rank, world) for batch in plan] for rank in range(world)]
+    heard = [i for own in shares for part in own for i, _ in part]
+    assert sorted(heard) == list(range(len(SECONDS)))  # every utterance once
+    assert all(part for own in shares for part in own)  # nobody waits for a process without work
+    readers = [{rank for rank, own in enumerate(shares) for part in own for i, _ in part if shards[i] == s}
+               for s in range(count)]  # fmt: skip
+    assert all(len(ranks) == 1 for ranks in readers)
+    for own in shares:  # and not twice: once it is left it is not visited again
+        visits = [frozenset(shards[i] for i, _ in part) for part in own]
+        last = {s: max(k for k, v in enumerate(visits) if s in v) for v in visits for s in v}
+        first = {s: min(k for k, v in enumerate(visits) if s in v) for v in visits for s in v}
+        together = lanes // world if lanes else 1
+        for k in range(len(visits)):
+            # the last round may hold two shards a lane
+            assert sum(first[s] <= k <= last[s] for s in last) <= 2 * together
+    too_long = [batch for batch in plan if padded([entry for entry in batch if entry]) > 30.0]
+    rounds = count // (lanes or world)
+    assert len(too_long) <= rounds or count % (lanes or world)  # in a round, the last that joined the one before
+
+
+def test_lanes_decide_and_processes_do_not():
+    shards = [i % 12 for i in range(len(SECONDS))]
+    alone, two, four = (plan_epoch(SECONDS, 30.0, SPEEDS, 1, 0, world, shards, 4) for world in (1, 2, 4))
+    assert alone != plan_epoch(SECONDS, 30.0, SPEEDS, 1, 0, 1, shards, 2)
+    for plan in (two, four):  # a small batch joins another where it has nothing for some process
+        assert {e for b in plan for e in b} - {None} == {e for b in alone for e in b} - {None}
+    assert two == alone == four  # here none does
+
+
+def test_shards_that_do_not_fit_the_processes():
+    seconds = [1.0] * 103
+    with pytest.raises(AsrlabError, match="1 shards for 2 lanes: write more and smaller shards"):
+        plan_epoch(seconds, 30.0, SPEEDS, 1, 0, 2, ["a"] * 103)
+    with pytest.raises(AsrlabError, match="lanes=3: 2 processes share them; give a multiple of 2, or 0"):
+        plan_epoch(seconds, 30.0, SPEEDS, 1, 0, 2, ["a", "b", "c", *"d" * 100], 3)
+    with pytest.raises(AsrlabError, match="2 utterances for 3 processes"):
+        plan_epoch([1.0, 1.0], 30.0, SPEEDS, 1, 0, 3)
+
+
+def test_parts_of_a_share_are_neighbours_and_none_is_empty():
+    entries = [(i, 1.0) for i in range(7)]
+    assert in_parts(entries, 1) == [entries]
+    assert [len(part) for part in in_parts(entries, 3)] == [2, 2, 3]
+    assert in_parts(entries, 9) == [[entry] for entry in entries]
+    assert list(itertools.chain.from_iterable(in_parts(entries, 4))) == entries
 
 
 def test_an_utterance_that_fits_no_batch_is_told():

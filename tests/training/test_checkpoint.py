@@ -30,7 +30,7 @@ def trained(steps: int = 3) -> State:
     """A state after a few steps on noise."""
     state = fresh()
     step(state, steps)
-    state.epoch, state.best_wer, state.best_epoch, state.spoken = 2, 0.25, 1, [[0, 1], [0]]
+    state.epoch, state.best_error, state.best_epoch, state.spoken = 2, 0.25, 1, [[0, 1], [0]]
     return state
 
 
@@ -55,7 +55,7 @@ def everything(state: State) -> dict[str, torch.Tensor]:
 
 def same(a: State, b: State) -> bool:
     one, other = everything(a), everything(b)
-    plain = ("best_wer", "best_epoch", "epoch", "step", "stopped", "spoken")
+    plain = ("best_error", "best_epoch", "epoch", "step", "stopped", "spoken")
     return (
         one.keys() == other.keys()
         and all(torch.equal(one[k], other[k]) for k in one)
@@ -84,7 +84,7 @@ def test_infinity_comes_back_too(tmp_path):
     state.save(tmp_path, RECIPE)
     back = fresh(1)
     back.restore(tmp_path, RECIPE)
-    assert back.best_wer == float("inf")
+    assert back.best_error == float("inf")
     assert back.spoken is None
 
 
@@ -213,7 +213,7 @@ def test_a_single_flipped_bit(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("epoch", "2"), ("spoken", {}), ("best_wer", None), ("corpus", 3), ("stopped", 0.5)]
+    ("name", "value"), [("epoch", "2"), ("spoken", {}), ("best_error", None), ("corpus", 3), ("stopped", 0.5)]
 )
 def test_a_state_of_wrong_types(tmp_path, name, value):
     state = trained()

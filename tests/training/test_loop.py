@@ -4,8 +4,10 @@ import json
 import math
 import os
 import re
+import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,10 +18,11 @@ import toy
 import yaml
 from safetensors.torch import load_file
 
-from asrlab.core.errors import AsrlabError
+from asrlab import cli
+from asrlab.core.errors import AsrlabError, Preempted
 from asrlab.core.sources import PACKAGE
 from asrlab.core.streams import Shape
-from asrlab.corpora import Corpus, Utterance
+from asrlab.corpora import Corpus, Utterance, shards
 from asrlab.corpora.manifest import save_manifest
 from asrlab.models import Model
 from asrlab.scoring import receipt
@@ -123,6 +126,19 @@ def test_workers_and_memory_change_nothing(corpus, tmp_path):
     assert equal(found[0], found[2])
 
 
+@pytest.mark.parametrize("parts", [2, 50])
+def test_a_batch_in_parts_teaches_what_the_whole_does(corpus, tmp_path, parts):
+    whole = run(toy.recipe(toy.BOTH, epochs=2), tmp_path / "whole", corpus)
+    divided = run(toy.recipe(toy.BOTH, epochs=2, accumulate=parts), tmp_path / "parts", corpus)
+    for a, b in zip(log(tmp_path / "whole"), log(tmp_path / "parts"), strict=True):
+        assert a["step"] == b["step"]
+        for name in ("loss", "loss.ctc", "loss.attention"):
+            assert b[name] == pytest.approx(a[name], rel=1e-4)
+        assert b["grad_norm"] == pytest.approx(a["grad_norm"], rel=1e-3)
+    for name, value in weights(whole).items():
+        assert torch.allclose(weights(divided)[name], value, atol=2e-3), name
+
+
 def test_a_finished_run_is_read_and_not_repeated(corpus, tmp_path):
     recipe = toy.recipe(epochs=1)
     first = run(recipe, tmp_path, corpus)
@@ -161,11 +177,53 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_weights(tmp_path):
     state = load_file(tmp_path / "undisturbed" / "checkpoint.safetensors")
     lines = log(tmp_path / "undisturbed")
     assert [line["epoch"] for line in lines] == [1, 2, 3, 4]
-    for name in ("anytime", "checkpoint", "log"):
+    for name in ("anytime", "checkpoint", "steps", "log"):
         assert (tmp_path / name / "model.safetensors").read_bytes() == expected, (name, done.stdout)
         found = load_file(tmp_path / name / "checkpoint.safetensors")
         assert all(torch.equal(found[key], state[key]) for key in state), (name, done.stdout)
         assert log(tmp_path / name) == lines, (name, done.stdout)
+
+
+@pytest.mark.parametrize("save_steps", [0, 2])
+def test_asked_to_stop_it_saves_and_goes_on_in_the_middle_of_an_epoch(corpus, tmp_path, monkeypatch, save_steps):
+    recipe = toy.recipe(toy.CHANCE, epochs=2, batch_seconds=3.0, save_steps=save_steps, accumulate=2)
+    steps, learn, before = [], training.learn, signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(training, "learn", lambda *how: steps.append(1) or learn(*how))
+    whole = run(recipe, tmp_path / "whole", corpus)
+    count = len(steps)
+    assert count > 8
+    for stop in (2, count // 2 + 1):  # within the first epoch, and the second
+        steps.clear()
+        monkeypatch.setattr(
+            training, "learn",
+            lambda *how, stop=stop: steps.append(1) or (len(steps) == stop and signal.raise_signal(signal.SIGTERM))
+            or learn(*how),
+        )  # fmt: skip
+        with pytest.raises(Preempted, match=r"asked to stop in epoch \d, after \d of its \d steps; all is saved"):
+            run(recipe, tmp_path / f"{stop}", corpus)
+        assert signal.getsignal(signal.SIGTERM) == before
+        assert len(steps) == stop
+        again = run(recipe, tmp_path / f"{stop}", corpus)
+        assert len(steps) == count  # none is taken twice
+        assert equal(again, whole)
+        assert log(tmp_path / f"{stop}") == log(tmp_path / "whole")
+
+
+def test_asked_to_stop_between_epochs(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "dev_metrics", lambda *_: signal.raise_signal(signal.SIGTERM) or {"dev_wer": 0.5})
+    with pytest.raises(Preempted, match="asked to stop after epoch 1; all is saved"):
+        run(toy.recipe(epochs=2), tmp_path, corpus)
+    assert [line["epoch"] for line in log(tmp_path)] == [1]
+    run(toy.recipe(epochs=2), tmp_path, corpus)  # asked when it is done anyway
+    assert (tmp_path / "recognizer.json").exists()
+
+
+def test_in_another_thread_signals_stay_as_they_are(corpus, tmp_path):
+    before = signal.getsignal(signal.SIGTERM)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(run, toy.recipe(epochs=1), tmp_path, corpus).result()
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert (tmp_path / "recognizer.json").exists()
 
 
 def test_a_full_disk_costs_one_epoch_and_says_so(corpus, tmp_path, monkeypatch):
@@ -228,28 +286,29 @@ def test_a_changed_recipe_does_not_go_on(corpus, tmp_path):
 # --- many processes ---------------------------------------------------------------------------------------------------
 
 
+def torchrun(*words):
+    """Two gloo processes; returns what they said."""
+    return subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *map(str, words)],
+        capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": PATHS},
+    )  # fmt: skip
+
+
 def test_two_processes_learn_what_one_does(tmp_path):
     """The same command under torch.distributed.run, two gloo processes: the same loss curve, told once."""
-    toys = toy.corpus(tmp_path / "wav" if (tmp_path / "wav").mkdir() else tmp_path, train=14, dev=3, test=2)
+    toys = toy.corpus(tmp_path / "wav" if (tmp_path / "wav").mkdir() else tmp_path, train=14, dev=3, test=5)
     for split, utterances in toys.splits.items():
         save_manifest(utterances, tmp_path / "corpus" / f"{split}.jsonl")
-    values = {**toy.TINY, "corpus": str(tmp_path / "corpus"), "speeds": [0.9, 1.0, 1.1]}
+    values = {**toy.TINY, "corpus": str(tmp_path / "corpus"), "speeds": [0.9, 1.0, 1.1], "accumulate": 2}
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(values))
-    command = [
-        *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "asrlab"),
-        *("train", tmp_path / "recipe.yaml", "--cpu", "--quiet", "--dir", tmp_path / "two"),
-    ]
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": PATHS},
-    )
+    done = torchrun(
+        "-m", "asrlab", "train", tmp_path / "recipe.yaml", "--cpu", "--quiet", "--dir", tmp_path / "two"
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("receipt: ") == 1
-    typed = receipt.read(tmp_path / "two" / "receipt.json")["command"]
-    assert typed.startswith("torchrun --nproc-per-node=2 -m asrlab train ")
+    written = receipt.read(tmp_path / "two" / "receipt.json")
+    assert written["command"].startswith("torchrun --nproc-per-node=2 -m asrlab train ")
+    assert list(written["hypotheses"]["greedy"]) == [u.id for u in toys["test"]]
     from asrlab.training import recipe
 
     one = recipe.load(str(tmp_path / "recipe.yaml"))
@@ -262,6 +321,51 @@ def test_two_processes_learn_what_one_does(tmp_path):
     together = load_file(tmp_path / "two" / "model.safetensors")
     for name, value in weights(alone).items():
         assert torch.allclose(together[name], value, atol=2e-3), name
+
+
+def test_two_processes_read_shards_of_their_own_and_stop_together(tmp_path):
+    """Shards in two lanes are the same training for one process and for two, of which one is asked to stop."""
+    toys = toy.corpus(tmp_path, train=24, dev=3, test=2)
+    shards.write(toys["train"], tmp_path / "shards" / "train", per_shard=6)
+    for split in ("dev", "test"):
+        shards.write(toys[split], tmp_path / "shards" / split)
+    values = {**toy.TINY, "corpus": str(tmp_path / "shards"), "lanes": 2, "epochs": 2}
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(values))
+    command = (HERE / "two_processes.py", tmp_path / "recipe.yaml", tmp_path / "two")
+    done = torchrun(*command)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert not (tmp_path / "two" / "recognizer.json").exists()
+    assert done.stdout.count("asked to stop in epoch 2, after 1 of its") == 2
+    done = torchrun(*command, "to the end")
+    assert done.returncode == 0, done.stderr[-3000:]
+    opened = {rank: set(re.findall(rf"^{rank} read (.*)$", done.stdout, re.MULTILINE)) for rank in (0, 1)}
+    assert opened[0] and opened[1] and not opened[0] & opened[1]
+    from asrlab.training import recipe
+
+    one = recipe.load(str(tmp_path / "recipe.yaml"))
+    alone = run(one, tmp_path / "one", recipe.load_corpus(one))
+    for a, b in zip(log(tmp_path / "one"), log(tmp_path / "two"), strict=True):
+        assert (a["epoch"], a["step"]) == (b["epoch"], b["step"])
+        assert b["loss"] == pytest.approx(a["loss"], rel=1e-4)
+    together = load_file(tmp_path / "two" / "model.safetensors")
+    for name, value in weights(alone).items():
+        assert torch.allclose(together[name], value, atol=2e-3), name
+
+
+def test_two_processes_hear_what_one_does_and_one_that_dies_loses_nothing(tmp_path, toy_run):
+    save_manifest(toy_run.corpus["test"], tmp_path / "corpus" / "test.jsonl")
+    words = ("decode", toy_run.directory, "--corpus", tmp_path / "corpus", "--quiet", "--cpu", "--out")
+    assert cli.main([str(word) for word in (*words, tmp_path / "one.jsonl")]) == 0
+    done = torchrun(HERE / "dying_process.py", *words, tmp_path / "two.jsonl")
+    assert done.returncode != 0
+    assert not (tmp_path / "two.jsonl").exists()
+    heard = [line for path in (tmp_path / "two.jsonl.part").iterdir() for line in path.read_text().split("\n") if line]
+    assert len(heard) > 1
+    done = torchrun("-m", "asrlab", *words, tmp_path / "two.jsonl")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("greedy ") == 1
+    assert (tmp_path / "two.jsonl").read_text() == (tmp_path / "one.jsonl").read_text()
+    assert not (tmp_path / "two.jsonl.part").exists()
 
 
 # --- it says what is wrong --------------------------------------------------------------------------------------------

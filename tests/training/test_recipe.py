@@ -9,6 +9,7 @@ import yaml
 from asrlab import corpora
 from asrlab.core import config
 from asrlab.core.errors import AsrlabError
+from asrlab.corpora import shards
 from asrlab.corpora.manifest import save_manifest
 from asrlab.training import recipe
 from asrlab.training.recipe import Recipe
@@ -127,3 +128,34 @@ def test_a_corpus_by_name_or_by_path(tmp_path):
         recipe.load_corpus(Recipe(corpus="scentalk"))
     with pytest.raises(AsrlabError, match="unknown option 'minuts'"):
         recipe.load_corpus(Recipe(corpus="scenetalk", corpus_options={"minuts": 3}))
+
+
+def test_paths_in_a_recipe_begin_at_its_folder(tmp_path, monkeypatch):
+    said = toy.corpus(tmp_path, train=2, dev=1, test=1)
+    project = tmp_path / "project"
+    save_manifest(said["train"], project / "lamp" / "train.jsonl")
+    (project / "hum").mkdir()
+    (project / "first").mkdir()
+    text = "corpus: lamp\ninit: first\nnoise: {kinds: [files], files: hum}\n"
+    (project / "mine.yaml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    found = recipe.load("project/mine.yaml")
+    assert (found.corpus, found.init, found.noise.files) == ("project/lamp", "project/first", "project/hum")
+    assert len(recipe.load_corpus(found)["train"]) == 2
+    monkeypatch.chdir(project)
+    assert recipe.load("mine.yaml").corpus == "lamp"
+    (project / "an4").mkdir()  # a corpus by name stays one, and so does what is not there
+    (project / "other.yaml").write_text("corpus: an4\ninit: scenetalk-las\n")
+    assert (recipe.load("other.yaml").corpus, recipe.load("other.yaml").init) == ("an4", "scenetalk-las")
+
+
+def test_a_folder_of_shards_is_a_corpus(tmp_path):
+    said = toy.corpus(tmp_path, train=3, dev=1, test=1)
+    for split, utterances in said.splits.items():
+        shards.write(utterances, tmp_path / "packed" / split, per_shard=2)
+    found = recipe.load_corpus(Recipe(corpus=str(tmp_path / "packed")))
+    assert {split: [u.text for u in found[split]] for split in found.splits} == {
+        split: [u.text for u in said[split]] for split in said.splits
+    }
+    with pytest.raises(AsrlabError, match="unknown option 'hold_out'"):
+        recipe.load_corpus(Recipe(corpus=str(tmp_path / "packed"), corpus_options={"hold_out": {"dev": 0.1}}))
