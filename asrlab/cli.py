@@ -1,4 +1,4 @@
-"""The command line: `asrlab prepare | train | decode | score | transcribe | grade | release | bench`."""
+"""The command line: `asrlab prepare | shard | train | decode | score | transcribe | grade | release | bench`."""
 
 import argparse
 import contextlib
@@ -19,6 +19,7 @@ from asrlab.core.config import brief
 from asrlab.core.errors import AsrlabError, Preempted
 from asrlab.core.files import check_place, json_lines, read_json_lines, read_whole, shown, write_whole
 from asrlab.core.machine import settle_threads
+from asrlab.packaged import BUILT_IN, CONFIG, recogniser_folder
 
 if TYPE_CHECKING:
     from asrlab.corpora import Utterance
@@ -110,6 +111,14 @@ def make_parser() -> argparse.ArgumentParser:
     sub = command("prepare", prepare, "fetch a corpus, or make the synthetic one")
     sub.add_argument("corpus", help="scenetalk, an4, fsdd, grid, librispeech, speech_commands, yesno or census_names")
     sub.add_argument("--root", type=Path, help="folder to put it in (default: $ASRLAB_DATA or the cache)")
+
+    sub = command("shard", shard, "pack a corpus into tar shards, for more hours than a folder of files can hold")
+    sub.add_argument("corpus", help="corpus by name, or the path of a manifest or folder")
+    sub.add_argument("--out", type=Path, required=True, help="folder to write to: a folder in it for each split")
+    sub.add_argument("--per-shard", type=int, default=1000, metavar="N", help="utterances, at most (default: 1000)")
+    sub.add_argument("--jobs", type=int, metavar="N", help="processes side by side (default: one a core)")
+    sub.add_argument("--seed", type=int, default=0, help="decides the order of the utterances (default: 0)")
+    sub.add_argument("--quiet", action="store_true", help="no progress bars")
 
     sub = command("train", train, "train a recogniser and measure it on the test split")
     short_help = sub.format_help
@@ -263,6 +272,20 @@ def prepare(options: argparse.Namespace) -> None:
     print(corpora.prepare(options.corpus, options.root))
 
 
+def shard(options: argparse.Namespace) -> None:
+    from asrlab import corpora
+    from asrlab.core.machine import cores
+    from asrlab.corpora import shards
+
+    corpus = corpora.find(options.corpus)
+    jobs = cores() if options.jobs is None else options.jobs
+    written = shards.write_corpus(
+        corpus, options.out, options.per_shard, jobs, options.seed, progress=not options.quiet
+    )
+    for split, count in written.items():
+        print(f"{options.out / split}: {len(corpus[split])} utterances in {count} shards")
+
+
 def train(options: argparse.Namespace) -> None:
     from asrlab.core import config
     from asrlab.scoring import receipt
@@ -309,8 +332,9 @@ def train(options: argparse.Namespace) -> None:
 
 
 def decode(options: argparse.Namespace) -> None:
+    folder = recogniser_folder(options.model)
     from asrlab.core import config
-    from asrlab.recognizer import Recognizer, packaged_folder
+    from asrlab.recognizer import Recognizer
     from asrlab.scoring.evaluate import evaluate
     from asrlab.scoring.journal import Journal
     from asrlab.training import recipe
@@ -318,7 +342,6 @@ def decode(options: argparse.Namespace) -> None:
 
     if options.threads is not None:
         settle_threads(options.threads)
-    folder = options.model if os.path.exists(options.model) else packaged_folder(str(options.model))
     device = meet(options.cpu)
     recognizer = expecting(Recognizer.load(folder, device), options)
     if options.out and main_process():
@@ -366,8 +389,6 @@ def meet(cpu: bool) -> str:
 
 def _what_is_decoded(options: argparse.Namespace, folder: Path, utterances: Sequence["Utterance"]) -> str:
     """A key of what the answers depend on: the recogniser's files, the recordings, and what the command line says."""
-    from asrlab.recognizer import CONFIG
-
     found = hashlib.sha256(read_whole(folder / CONFIG))  # it has the digest of every other file
     given = (options.rescore, options.rescore_weight, options.nbest, options.hotword_weight)
     found.update(repr((tuple(map(str, given)), [(u.id, u.seconds, u.sources) for u in utterances])).encode())
@@ -426,15 +447,13 @@ def _groups(rows: dict[str, dict], field: str, path: Path) -> dict[str, str]:
 def transcribe(options: argparse.Namespace) -> None:
     from dataclasses import asdict
 
-    from asrlab.recognizer import Recognizer, packaged_folder
-
     if not 0 <= options.min_confidence <= 1:
         raise AsrlabError(f"--min-confidence {options.min_confidence:g}: give 0 to 1")
+    folder = BUILT_IN if options.model is None else recogniser_folder(options.model)
+    from asrlab.recognizer import Recognizer
+
     if options.threads is not None:
         settle_threads(options.threads)
-    folder = options.model
-    if folder is not None and not os.path.exists(folder):
-        folder = packaged_folder(str(folder))
     recognizer = expecting(Recognizer.load(folder), options)
     failed = 0
     for path in options.files:

@@ -23,6 +23,7 @@ from asrlab.decode.grammatical import GrammarDecoder
 from asrlab.decode.rescore import Scorer, rescore
 from asrlab.language import Grammar, Hotword, Language, NGram, context_graph, phrase_weights, way_in
 from asrlab.models import Model, ModelOptions
+from asrlab.packaged import BUILT_IN, CONFIG
 from asrlab.signals import audio
 from asrlab.signals import inputs as front_ends
 from asrlab.signals.features import FrontEndOptions
@@ -30,7 +31,7 @@ from asrlab.signals.inputs import InputOptions
 from asrlab.signals.segment import SegmentOptions, segment_speech
 from asrlab.text import Tokenizer, lexicon_tokens, tokenizer_from_dict
 
-CONFIG, WEIGHTS, LANGUAGE = "recognizer.json", "model.safetensors", "lm.arpa"
+WEIGHTS, LANGUAGE = "model.safetensors", "lm.arpa"
 FORMAT = 3  # of the files in a recogniser's directory
 FIELDS = ("inputs", "model", "tokenizer", "beam", "attention", "search", "lexicon", "language_model")
 SEARCHES = ("greedy", "beam", "lexicon", "lm", "lexicon_lm", "attention", "joint")  # from the simplest on
@@ -442,20 +443,6 @@ class Recognizer:
             return cls(inputs, model.to(device).eval(), tokenizer, beam, lm, d["lexicon"], attention, d["search"])
         except AsrlabError as error:
             raise AsrlabError(f"{where}: {error}") from error
-
-
-BUILT_IN = Path(__file__).parent / "pretrained" / "an4"
-
-
-def packaged_folder(name: str) -> Path:
-    """Where a recogniser that comes with the package lies, by its name. Raises AsrlabError naming what there is."""
-    there = sorted(path.name for path in BUILT_IN.parent.iterdir() if path.is_dir())
-    if name not in there:
-        raise AsrlabError(
-            f"{name}: no recogniser here; give a directory that `asrlab train` wrote, or one of the packaged "
-            f"{', '.join(there)}"
-        )
-    return BUILT_IN.parent / name
 
 
 def _description(path: Path) -> Mapping:

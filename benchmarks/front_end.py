@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from asrlab import corpora
+from asrlab.packaged import BUILT_IN
 from asrlab.pages.course import trained
-from asrlab.recognizer import BUILT_IN, Recognizer
+from asrlab.recognizer import Recognizer
 from asrlab.scoring import receipt, score
 from asrlab.signals.channels import CHANNELS, hear_through
 

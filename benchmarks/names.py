@@ -40,7 +40,8 @@ from asrlab import corpora
 from asrlab.corpora import Corpus, Utterance
 from asrlab.language import Hotword, NGram
 from asrlab.language.interpolate import fit, mix
-from asrlab.recognizer import BUILT_IN, Heard, Recognizer
+from asrlab.packaged import BUILT_IN
+from asrlab.recognizer import Heard, Recognizer
 from asrlab.scoring import receipt, score
 
 RESULTS = Path(__file__).parent / "results"

@@ -37,7 +37,8 @@ from asrlab.decode.rescore import Scorer, by_attention, by_text, merged, reweigh
 from asrlab.language import NGram, interpolate
 from asrlab.language.neural import NeuralLM, NeuralOptions
 from asrlab.models.decoder import AttentionDecoder
-from asrlab.recognizer import Heard, Recognizer, packaged_folder
+from asrlab.packaged import packaged_folder
+from asrlab.recognizer import Heard, Recognizer
 from asrlab.scoring import receipt, score
 from asrlab.scoring.surface import Surface, oracle, surface
 

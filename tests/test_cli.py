@@ -13,13 +13,14 @@ import yaml
 
 from asrlab import cli, corpora
 from asrlab.core import config
+from asrlab.core.sources import PACKAGE
 from asrlab.corpora.manifest import save_manifest
 from asrlab.recognizer import Recognizer
 from asrlab.scoring import receipt, score
 from asrlab.signals import audio
 from asrlab.training import recipe
 
-COMMANDS = ("prepare", "train", "decode", "score", "transcribe", "grade", "release", "bench")
+COMMANDS = ("prepare", "shard", "train", "decode", "score", "transcribe", "grade", "release", "bench")
 
 
 @pytest.fixture(scope="module")
@@ -77,10 +78,22 @@ def test_help_of_train_explains_every_field_and_names_every_recipe(asrlab):
     assert max(map(len, out.splitlines())) <= 110
 
 
-def test_help_comes_without_the_wait_for_torch():
-    code = "import sys, asrlab.cli\ntry: asrlab.cli.main(['--help'])\nfinally: print('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout.splitlines()[-1] == "False"
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--help",), ("--version",), ("decode", "--help"), ("score", "a.jsonl", "a.jsonl"),
+        ("shard", "mine", "--out", "x"), ("prepare", "fsdd", "--root", "."), ("grade", "a.ipynb"),
+        ("transcribe", "--min-confidence", "2", "a.wav"), ("decode", "nowhere"),
+        ("transcribe", "--model", "nowhere", "a.wav"),
+    ],
+)  # fmt: skip
+def test_what_needs_no_model_does_not_wait_for_torch(place, tmp_path, words):
+    (tmp_path / "a.jsonl").write_text('{"id": 1, "text": "a"}\n')
+    (tmp_path / "mine").symlink_to(place / "corpus")
+    code = "import sys, asrlab.cli\ntry: asrlab.cli.main(sys.argv[1:])\nfinally: print('torch' in sys.modules)"
+    here = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, cwd=tmp_path, env=here)
+    assert done.stdout.splitlines()[-1] == "False", done.stderr
 
 
 @pytest.mark.parametrize(
@@ -98,6 +111,23 @@ def test_words_that_are_no_command_end_with_status_two(asrlab, words, message):
     status, _, err = asrlab(*words)
     assert status in (1, 2)
     assert re.search(message, err)
+
+
+# --- shard ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_corpus_is_packed_and_trained_from(asrlab, place, tmp_path):
+    status, out, err = asrlab("shard", place / "corpus", "--out", tmp_path / "packed", "--per-shard", 4, "--quiet")
+    assert (status, err) == (0, "")
+    assert f"{tmp_path}/packed/train: 10 utterances in 3 shards\n" in out
+    run = ("--dir", tmp_path / "run", "--quiet", "--cpu", "epochs=1")
+    status, out, err = asrlab("train", place / "mine.yaml", f"corpus={tmp_path / 'packed'}", *run)
+    assert (status, err) == (0, "")
+    assert "shards train: 10 utterances" in out
+    status, _, err = asrlab("shard", place / "corpus", "--out", tmp_path / "packed", "--quiet")
+    assert status == 1 and re.search(r"packed.*: not empty; give a new folder", err)
+    status, _, err = asrlab("shard", "nowhere", "--out", tmp_path / "other")
+    assert status == 1 and "corpus 'nowhere': no such manifest or folder" in err
 
 
 # --- train, decode, score, transcribe ---------------------------------------------------------------------------------

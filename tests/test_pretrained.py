@@ -8,8 +8,9 @@ import pytest
 from asrlab import cli, corpora
 from asrlab.core import config
 from asrlab.corpora import scenetalk
+from asrlab.packaged import BUILT_IN
 from asrlab.pages import course
-from asrlab.recognizer import BUILT_IN, Recognizer
+from asrlab.recognizer import Recognizer
 from asrlab.scoring import receipt, score
 from asrlab.training import recipe
 

@@ -56,7 +56,7 @@ def sentences(folder: Path, normalised: bool = True) -> dict[str, tuple[Utteranc
     if not path.exists() or any(folder.glob(f"{path.stem}.[!t]*")):  # text.txt beside text.wav is what text.wav says
         return {}
     texts = [(number, normalise(line) if normalised else line.strip()) for number, line in _lines(path)]
-    said = [Utterance(f"{TEXT_SPLIT}-{number}", text, "", 0.0) for number, text in texts if text]
+    said = [Utterance(f"{TEXT_SPLIT}-{number}", text, "unknown", 0.0) for number, text in texts if text]
     return {TEXT_SPLIT: tuple(said)} if said else {}
 
 

@@ -2,25 +2,33 @@
 
 A split is a folder of shard-00000.tar, shard-00001.tar, ... and index.jsonl, a line an utterance. In a shard each
 utterance is ID.flac, ID.json and, of every other modality, ID.NAME.npy; any tool that reads webdataset's tars reads
-these. Training goes through the shards
-one after the other, in an order shuffled anew in every epoch, so that a disk reads from one place at a time.
+these. Training goes through the shards in an order shuffled anew in every epoch, one at a time for each process, so
+that a disk reads from few places at a time.
 """
 
 from __future__ import annotations
 
 import io
+import itertools
 import json
+import multiprocessing
+import random
 import tarfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soundfile
+from tqdm import tqdm
 
 from asrlab.core.errors import AsrlabError
 from asrlab.core.files import json_lines, read_json_lines, regular_file, write_whole
 from asrlab.corpora.base import SOUND, Corpus, Source, Utterance
+from asrlab.corpora.beside import LEXICON
+from asrlab.corpora.beside import lexicon as read_lexicon
 from asrlab.corpora.read import member_bytes, own_frames
 from asrlab.corpora.rows import shown, wrong_number, wrong_object, wrong_texts
 from asrlab.signals import audio
@@ -34,56 +42,102 @@ def write(
     folder: Path | str,
     sample_rate: int = 16000,
     per_shard: int = 1000,
+    jobs: int = 1,
+    progress: bool = False,
 ) -> int:
     """Pack utterances into shards under `folder`, as 16-bit FLAC at `sample_rate` Hz; returns how many shards.
 
-    A shard holds `per_shard` utterances, in order: mix speakers and lengths before, since a batch is of one shard.
-    Raises AsrlabError for an id that is no plain file name or occurs twice, for fields that `load` would refuse, and
-    for a folder that is not empty or cannot be written.
+    A shard holds at most `per_shard` utterances, all about as many, in order: mix speakers and lengths before, since a
+    batch is of one shard, or of one for each process. `jobs` processes write side by side, and the bytes are the same.
+    Raises AsrlabError for an id that occurs twice, for fields that `load` would refuse, for a recording that cannot be
+    read, and for a folder that is not empty or cannot be written.
     """
-    folder = Path(folder)
-    if isinstance(per_shard, bool) or not isinstance(per_shard, int) or per_shard < 1:
-        raise AsrlabError(f"per_shard={per_shard!r}: give a whole number of utterances, 1 or more")
+    folder, everything = Path(folder), list(utterances)
+    for name, value in {"per_shard": per_shard, "jobs": jobs}.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise AsrlabError(f"{name}={value!r}: give a whole number, 1 or more")
+    rows = _rows(everything)
+    count = -(-len(everything) // per_shard)
+    borders = [k * len(everything) // count for k in range(count + 1)] if count else [0]
+    names = [f"shard-{k:05d}.tar" for k in range(count)]
+    parts = [slice(a, b) for a, b in itertools.pairwise(borders)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
             raise AsrlabError(f"{folder}: not empty; give a new folder")
-        shard, count = -1, per_shard
-        tar: tarfile.TarFile | None = None
-        rows: list[dict[str, Any]] = []
-        seen: set[str] = set()
-        for utterance in utterances:
-            row = _description(utterance)
-            if utterance.id in seen:
-                raise AsrlabError(f"utterance {utterance.id!r}: a second one of this id; ids must differ")
-            seen.add(utterance.id)
-            if count == per_shard:
-                if tar:
-                    tar.close()
-                shard, count = shard + 1, 0
-                tar = tarfile.open(folder / f"shard-{shard:05d}.tar", "w")  # noqa: SIM115 (closed with the next)
-            assert tar is not None  # per_shard is at least 1
-            _add(tar, f"{utterance.id}.json", json.dumps(row, ensure_ascii=False).encode())
+        work = [(folder / name, everything[p], rows[p], sample_rate) for name, p in zip(names, parts, strict=True)]
+        for _ in tqdm(_side_by_side(work, min(jobs, count)), f"{folder.name}", count, disable=not progress):
+            pass
+    except OSError as error:
+        raise AsrlabError(f"{folder}: cannot be written ({error}); make room or choose another folder") from error
+    lines = [row | {"shard": name} for name, p in zip(names, parts, strict=True) for row in rows[p]]
+    write_whole(folder / INDEX, json_lines(lines))  # last: without it, what a killed process left is no corpus
+    return count
+
+
+def write_corpus(
+    corpus: Corpus, folder: Path | str, per_shard: int = 1000, jobs: int = 1, seed: int = 0, progress: bool = False
+) -> dict[str, int]:
+    """Every split of a corpus as shards in a folder of its name, in an order drawn with `seed`, at the corpus' own
+    sample rate, and its lexicon; returns how many shards each split has. Raises AsrlabError as `write`."""
+    found = {}
+    for split, utterances in corpus.splits.items():
+        mixed = random.Random(seed).sample(utterances, len(utterances))
+        found[split] = write(mixed, Path(folder) / split, corpus.sample_rate or 16000, per_shard, jobs, progress)
+    if corpus.lexicon:
+        lines = [f"{word} {' '.join(phones)}\n" for word, said in corpus.lexicon.items() for phones in said]
+        write_whole(Path(folder) / LEXICON, "".join(lines))
+    return found
+
+
+Work = tuple[Path, Sequence[Utterance], Sequence[dict[str, Any]], int]
+
+
+def _side_by_side(work: Sequence[Work], jobs: int) -> Iterator[None]:
+    """Write the shards, in so many processes."""
+    if jobs < 2:
+        yield from map(_write_shard, work)
+        return
+    try:
+        with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+            yield from pool.map(_write_shard, work)
+    except BrokenProcessPool as error:
+        raise AsrlabError(
+            f"{work[0][0].parent}: a process that wrote there died; is there memory for jobs={jobs}?"
+        ) from error
+
+
+def _write_shard(work: Work) -> None:
+    path, utterances, rows, sample_rate = work
+    with tarfile.open(path, "w") as tar:
+        for utterance, row in zip(utterances, rows, strict=True):
+            _add(tar, _member(utterance.id, "json"), json.dumps(row, ensure_ascii=False).encode())
             for modality, source in utterance.sources.items():
                 if modality == SOUND:
                     data = _flac(utterance.load(sample_rate), sample_rate)
                 else:
                     data = _npy(own_frames(source, modality))
-                _add(tar, _member(utterance.id, modality), data)
-            rows.append(row | {"shard": f"shard-{shard:05d}.tar"})
-            count += 1
-        if tar:
-            tar.close()
-    except OSError as error:
-        raise AsrlabError(f"{folder}: cannot be written ({error}); make room or choose another folder") from error
-    write_whole(folder / INDEX, json_lines(rows))  # last: without it, what a killed process left is no corpus
-    return shard + 1
+                _add(tar, _member(utterance.id, _ending(modality)), data)
+
+
+def _rows(utterances: Sequence[Utterance]) -> list[dict[str, Any]]:
+    """The lines of the index. Raises AsrlabError for what `load` would refuse."""
+    seen: set[str] = set()
+    rows = []
+    for utterance in utterances:
+        rows.append(_description(utterance))
+        if utterance.id in seen:
+            raise AsrlabError(f"utterance {utterance.id!r}: a second one of this id; ids must differ")
+        seen.add(utterance.id)
+    return rows
 
 
 def load(root: Path, more: Sequence[str] = ()) -> Corpus:
     """A corpus from `root`, whose subfolders train, dev, test, ... are splits as `write` makes them.
 
     more   further such folders, on other disks say: a split is what lies under its name in all of them together
+
+    A lexicon.txt in `root` is the corpus' lexicon, see `corpora.beside`.
     """
     splits: dict[str, tuple[Utterance, ...]] = {}
     seen: dict[str, str] = {}
@@ -92,10 +146,13 @@ def load(root: Path, more: Sequence[str] = ()) -> Corpus:
             splits[index.parent.name] = splits.get(index.parent.name, ()) + _read_index(index, seen)
     if not any(splits.values()):
         raise AsrlabError(f"{root}: no SPLIT/{INDEX} below it; write shards with asrlab.corpora.shards.write")
-    first = next(u for utterances in splits.values() for u in utterances)
+    lexicon = read_lexicon(Path(root))
+    first = next((u for utterances in splits.values() for u in utterances if SOUND in u.sources), None)
+    if first is None:
+        return Corpus("shards", splits, 0, lexicon)
     source = first.source()
     sound = io.BytesIO(member_bytes(source.path, source.member))
-    return Corpus("shards", splits, audio.info(sound, f"{source.path}:{source.member}").sample_rate)
+    return Corpus("shards", splits, audio.info(sound, f"{source.path}:{source.member}").sample_rate, lexicon)
 
 
 def _description(utterance: Utterance) -> dict:
@@ -103,13 +160,19 @@ def _description(utterance: Utterance) -> dict:
     row |= {"tags": dict(utterance.tags), "notes": dict(utterance.notes), "modalities": list(utterance.sources)}
     if wrong := _wrong(row | {"shard": "-"}):
         raise AsrlabError(f"{utterance}: {wrong[0]}")
-    if Path(utterance.id).name != utterance.id or "." in utterance.id:  # webdataset splits names at their first dot
-        raise AsrlabError(f"utterance {utterance.id!r}: its id becomes a file name; leave out '/' and '.'")
     return row
 
 
-def _member(utterance_id: str, modality: str) -> str:
-    return f"{utterance_id}.flac" if modality == SOUND else f"{utterance_id}.{modality}.npy"
+def _member(utterance_id: str, ending: str) -> str:
+    """The name in a shard. webdataset splits names at their first dot, and a shard has no folders: of an id's dots and
+    slashes the codes stand there, as in a web address."""
+    for letter in "%./":
+        utterance_id = utterance_id.replace(letter, f"%{ord(letter):02X}")
+    return f"{utterance_id}.{ending}"
+
+
+def _ending(modality: str) -> str:
+    return "flac" if modality == SOUND else f"{modality}.npy"
 
 
 def _flac(samples: np.ndarray, sample_rate: int) -> bytes:
@@ -147,7 +210,8 @@ def _read_index(index: Path, seen: dict[str, str]) -> tuple[Utterance, ...]:
             raise AsrlabError(f"{place}: {shard} is missing ({error}); copy the whole folder") from error
         name, seconds = row["id"], float(row["seconds"])
         sources = {
-            modality: Source(shard, seconds=seconds, member=_member(name, modality)) for modality in row["modalities"]
+            modality: Source(shard, seconds=seconds, member=_member(name, _ending(modality)))
+            for modality in row["modalities"]
         }
         utterances.append(Utterance(name, row["text"], row["speaker"], seconds, sources, row["tags"], row["notes"]))
     return tuple(utterances)

@@ -25,8 +25,9 @@ from asrlab.core.files import write_whole
 from asrlab.core.machine import settle_threads
 from asrlab.core.sources import PACKAGE, sources
 from asrlab.corpora import Corpus
+from asrlab.packaged import packaged_folder
 from asrlab.pages import names
-from asrlab.recognizer import Recognizer, packaged_folder
+from asrlab.recognizer import Recognizer
 from asrlab.scoring import receipt
 from asrlab.training.checkpoint import CHECKPOINT
 from asrlab.training.directory import LOG

@@ -16,7 +16,8 @@ from asrlab.core import config
 from asrlab.core.errors import AsrlabError
 from asrlab.core.files import write_whole
 from asrlab.corpora import Source, Utterance
-from asrlab.recognizer import CONFIG, LANGUAGE, WEIGHTS
+from asrlab.packaged import CONFIG
+from asrlab.recognizer import LANGUAGE, WEIGHTS
 from asrlab.text import Tokenizer
 from asrlab.training.checkpoint import CHECKPOINT
 from asrlab.training.recipe import Recipe

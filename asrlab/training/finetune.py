@@ -7,7 +7,6 @@ as they are; its tokens need not be those of the new texts.
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
 
 import torch
 
@@ -16,7 +15,8 @@ from asrlab.core.errors import AsrlabError
 from asrlab.core.streams import Shape
 from asrlab.models import Model, ModelOptions
 from asrlab.models.encoders import Encoder
-from asrlab.recognizer import Recognizer, packaged_folder
+from asrlab.packaged import recogniser_folder
+from asrlab.recognizer import Recognizer
 from asrlab.signals.inputs import InputOptions
 from asrlab.training.recipe import Recipe
 
@@ -24,7 +24,7 @@ from asrlab.training.recipe import Recipe
 @lru_cache(maxsize=1)
 def begun_from(init: str) -> Recognizer:
     """The recogniser in a folder, or a packaged one by its name. Raises AsrlabError naming what there is."""
-    return Recognizer.load(init if Path(init).exists() else packaged_folder(init))
+    return Recognizer.load(recogniser_folder(init))
 
 
 def adopt(recipe: Recipe) -> Recipe:

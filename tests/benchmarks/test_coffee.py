@@ -8,7 +8,7 @@ import pytest
 
 from asrlab.corpora.beside import read_dictionary
 from asrlab.language import Grammar
-from asrlab.recognizer import BUILT_IN
+from asrlab.packaged import BUILT_IN
 from benchmarks import coffee
 
 HERE = Path(coffee.__file__).parent
