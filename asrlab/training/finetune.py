@@ -30,6 +30,7 @@ def begun_from(init: str) -> Recognizer:
 def adopt(recipe: Recipe) -> Recipe:
     """The recipe with the front ends and the model of the recogniser that it begins from; itself if from none.
 
+    A head that none of the recipe's objectives would train is left behind.
     Raises AsrlabError if the recipe asks for others, and for more frozen blocks than there are.
     """
     if not recipe.init:
@@ -47,10 +48,15 @@ def adopt(recipe: Recipe) -> Recipe:
                 f"{name}: not as in init={recipe.init}, which has {config.brief(config.to_dict(own))}; leave "
                 f"{name} out of the recipe, they come with the weights"
             )
-    fewest = min(branch.layers for branch in first.model.options.branches.values())
+    model = first.model.options
+    if not recipe.objectives.get("attention"):
+        model = replace(model, decoder=None)
+    if not recipe.objectives.get("inner_ctc"):
+        model = replace(model, inner_ctc=False)
+    fewest = min(branch.layers for branch in model.branches.values())
     if recipe.freeze > fewest:
         raise AsrlabError(f"freeze={recipe.freeze}: an encoder of init={recipe.init} has {fewest} blocks; give fewer")
-    return replace(recipe, inputs=first.inputs, model=first.model.options)
+    return replace(recipe, inputs=first.inputs, model=model)
 
 
 def take_over(model: Model, tokens: Sequence[str], recipe: Recipe) -> str:

@@ -128,3 +128,10 @@ def stop_in_the_second(line):
 def test_what_does_not_fit_is_told(first, tmp_path, fields, message):
     with pytest.raises(AsrlabError, match=message):
         train(recipe(**{"init": first, **fields}), tmp_path / "run", few(tmp_path), progress=False, device="cpu")
+
+
+def test_a_head_that_nothing_trains_is_left_behind():
+    begun = Recognizer.load(finetune.packaged_folder("scenetalk-las")).model
+    adopted = finetune.adopt(recipe("scenetalk-las")).model
+    assert begun.options.decoder is not None and adopted.decoder is None
+    assert adopted.branches == begun.options.branches
