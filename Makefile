@@ -8,7 +8,7 @@ RUN := .venv/bin/python
 endif
 PORT ?= 8000
 
-.PHONY: help environment book pdf test lint site lab serve bench clean
+.PHONY: help environment book pdf test lint site archive lab serve bench clean
 
 help:
 	@echo "make book   build the book, every notebook executed, and say where it is"
@@ -18,6 +18,7 @@ help:
 	@echo "make lab    open the chapters as notebooks in JupyterLab"
 	@echo "make serve  show the built book at http://localhost:$(PORT)"
 	@echo "make site   drive the built book in a real browser (needs Chromium)"
+	@echo "make archive  run the notebooks that readers download in an empty environment"
 	@echo "make bench  measure against other software, side by side"
 	@echo "make clean  remove what was built; the environment and the corpora stay"
 
@@ -32,13 +33,16 @@ pdf: environment
 	@$(RUN) book/tools/pdf.py
 
 test: environment
-	@$(RUN) -m pytest -m "not site"
+	@$(RUN) -m pytest -m "not site and not archive"
 
 lint: environment
 	@$(RUN) book/tools/lint.py
 
 site: environment
 	@$(RUN) -m pytest -m site tests/site
+
+archive: environment
+	@$(RUN) -m pytest -m archive tests/book
 
 lab: environment
 	@$(RUN) book/tools/lab.py

@@ -11,7 +11,7 @@ from asrlab.core.errors import AsrlabError
 try:
     import anywidget
 except ImportError as error:
-    raise AsrlabError(f"asrlab.widgets needs anywidget ({error}): pip install 'asrlab[book]'") from None
+    raise AsrlabError(f"asrlab.widgets needs anywidget ({error}): pip install anywidget") from None
 
 FOLDER = Path(__file__).parent
 

@@ -30,7 +30,8 @@ STATIC = BOOK / "static"
 NOTEBOOKS = STATIC / "notebooks"
 ARCHIVE = NOTEBOOKS / "asrlab-notebooks.zip"
 STAMP = ROOT / ".cache" / "notebooks.json"  # what the notebooks, and the archive, were made from
-PACKAGE_FILES = ("pyproject.toml", "requirements.txt", "README.md", "LICENSE")
+PACKAGE_FILES = ("pyproject.toml", "LICENSE")
+README = Path(__file__).with_name("archive.md")  # of the archive: the project's own speaks of files that are not there
 DENSE = (".safetensors", ".webp", ".png", ".flac")  # gain next to nothing from being compressed
 PICTURES = (".png", ".jpg", ".jpeg", ".svg", ".webp", ".gif")
 IMAGE = re.compile(r"!\[(?P<alt>[^\]]*)\]\((?P<path>[^)\s]+)\)")
@@ -48,9 +49,10 @@ def installed(package):
         return ""
 
 
-if importlib.util.find_spec("asrlab") is None:
+spec = importlib.util.find_spec("asrlab")
+if spec is None or spec.origin is None:  # without origin: a folder that an asrlab before it has left behind
     here = pathlib.Path.cwd()
-    found = [folder for folder in (here, *here.parents) if (folder / "asrlab" / "__init__.py").exists()]
+    found = [str(folder) for folder in (here, *here.parents) if (folder / "asrlab" / "__init__.py").exists()]
     assert found, "asrlab is not installed; the archive of all notebooks ('How to use this book') brings it along"
     pair = {package: installed(package) for package in ("torch", "torchaudio")}
     # A pair that is there (built for a GPU, say) stays as it is: another build of one would not fit the other.
@@ -58,8 +60,9 @@ if importlib.util.find_spec("asrlab") is None:
     with tempfile.TemporaryDirectory() as folder:
         constraints = pathlib.Path(folder, "constraints.txt")
         constraints.write_text("".join(f"{package}=={number}\\n" for package, number in kept.items()))
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--constraint", str(constraints), str(found[0])]
-        subprocess.check_call(command)"""
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--constraint", str(constraints)]
+        subprocess.check_call([*pip, "--editable", found[0] + "[widgets]"])
+    sys.path.insert(0, found[0])  # a kernel that runs already does not see what is installed now"""
 
 
 def citations() -> dict:
@@ -139,15 +142,17 @@ def convert(page: Path, cited: dict, pages: list, exercise_cell=authoring.stub) 
 
 
 def package_files() -> list:
+    """The package, what `solution()` shows, and the measurements that pages show."""
     found = sorted(path for path in (ROOT / "asrlab").rglob("*") if path.is_file())
     package = [path for path in found if "__pycache__" not in path.parts]  # compiled code is of this machine only
-    solved = [authoring.page_of(group) for group in sets().values()]  # what solution() shows
-    return [*package, *solved, *(ROOT / name for name in PACKAGE_FILES)]
+    solved = [authoring.page_of(group) for group in sets().values()]
+    results = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
+    return [*package, *solved, *results, *(ROOT / name for name in PACKAGE_FILES)]
 
 
 def write_archive(pages: list) -> None:
-    """The notebooks, and the package's source from which their first cell installs it."""
-    files = {path: path.relative_to(ROOT) for path in package_files()}
+    """The notebooks, the package from which their first cell installs it, and how to run them."""
+    files = {path: path.relative_to(ROOT) for path in package_files()} | {README: Path("README.md")}
     files |= {notebook_path(page): Path("notebooks") / notebook_path(page).relative_to(NOTEBOOKS) for page in pages}
     with zipfile.ZipFile(ARCHIVE, "w", zipfile.ZIP_DEFLATED) as archive:
         for path, name in files.items():
@@ -191,7 +196,7 @@ def main() -> None:
     wanted = set(map(notebook_path, pages))
     for path in set(NOTEBOOKS.rglob("*.ipynb")) - wanted:  # of pages that are gone
         path.unlink()
-    now["archive"] = digest([*package_files(), *sorted(wanted)])
+    now["archive"] = digest([*package_files(), README, *sorted(wanted)])
     if before.get("archive") != now["archive"] or not ARCHIVE.is_file():
         write_archive(pages)
     STAMP.parent.mkdir(parents=True, exist_ok=True)
