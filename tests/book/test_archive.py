@@ -79,12 +79,10 @@ def test_the_first_cell_installs_the_package_where_there_is_none(unpacked, tmp_p
 
 
 def test_an_asrlab_that_is_installed_stays(unpacked):
-    script = (
-        f"import subprocess\nsubprocess.check_call = None\n{notebooks.INSTALL}\nimport asrlab; print(asrlab.__file__)"
-    )
+    cell = f"import subprocess\nsubprocess.check_call = None\n{notebooks.INSTALL}\n"
     done = subprocess.run(
-        [sys.executable, "-c", f"{first}import asrlab; print(asrlab.__file__)"], capture_output=True, text=True, cwd=unpacked / "notebooks",
-        env={**os.environ, "PYTHONPATH": str(notebooks.ROOT)},
+        [sys.executable, "-c", f"{cell}import asrlab\nprint(asrlab.__file__)"], capture_output=True, text=True,
+        cwd=unpacked / "notebooks", env={**os.environ, "PYTHONPATH": str(notebooks.ROOT)},
     )  # fmt: skip
     assert done.stdout.strip() == str(notebooks.ROOT / "asrlab" / "__init__.py"), done.stderr
 
