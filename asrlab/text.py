@@ -41,6 +41,17 @@ def normalise(text: str, digits: str = "keep") -> str:
     return " ".join("".join(kept).split())
 
 
+def unspaced(texts: Iterable[str]) -> bool:
+    """Whether these texts are in a script that puts no spaces between words, such as Chinese, Japanese or Thai, and
+    have none: then characters are what errors are counted in. False for no texts."""
+    letters = [c for text in texts for c in text if c.isalpha() or c == " "]
+    joined = sum(unicodedata.name(c, "").startswith(_JOINED) for c in letters)
+    return joined > len(letters) / 2 and letters.count(" ") < joined / 4  # with spaces, somebody has parted the words
+
+
+_JOINED = ("CJK ", "HIRAGANA", "KATAKANA", "THAI", "LAO ", "KHMER", "MYANMAR", "TIBETAN")  # as Unicode names letters
+
+
 def spell_number(number: int) -> str:
     """A whole number below 10**15 in English words, without "and": 1984 -> one thousand nine hundred eighty four."""
     if not 0 <= number < 10**15:

@@ -18,6 +18,7 @@ from asrlab.text import (
     normalise,
     spell_number,
     tokenizer_from_dict,
+    unspaced,
 )
 
 TEXTS = ["go to b seven", "don't go", "erase a ten", "seven eleven", "repeat b b seven", "to be or not to be"]
@@ -237,3 +238,15 @@ def test_whatever_is_said_can_be_normalised_fitted_and_read_back(text):
         WordTokenizer.fit([text]),
     ):
         assert tokenizer.decode(tokenizer.encode(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["打开灯", "关上门"], True), (["でんきをつけて"], True), (["เปิดไฟ"], True), (["打开 灯", "关上 门"], False),
+        (["turn left", "stop"], False), (["stop"], False), (["поверни налево"], False), (["불을 켜"], False),
+        (["打开客厅的灯 on"], True), (["play 七里香 by jay chou"], False), ([], False), (["", "123"], False),
+    ],
+)  # fmt: skip
+def test_scripts_without_spaces_are_known(texts, expected):
+    assert unspaced(texts) is expected

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -16,6 +17,7 @@ from asrlab.recognizer import Heard, Recognizer, Way, batches
 from asrlab.scoring import score
 from asrlab.scoring.journal import Journal
 from asrlab.scoring.score import Interval
+from asrlab.text import unspaced
 
 T = TypeVar("T")
 
@@ -41,15 +43,29 @@ class Evaluation:
 
     def wer(self, way: str) -> Interval:
         """Word error rate of a way of decoding; its interval is over speakers, where there are several."""
+        return self._measure(way, "word")
+
+    @cached_property
+    def unit(self) -> str:
+        """What errors are counted in: "word", or "character" where words are not spaced."""
+        return "character" if unspaced(self.references.values()) else "word"
+
+    def error(self, way: str) -> Interval:
+        """Error rate of a way of decoding, in words or, where they are not spaced, in characters."""
+        return self._measure(way, self.unit)
+
+    def _measure(self, way: str, unit: str) -> Interval:
         groups = self.speakers if len(set(self.speakers.values())) > 1 else None
-        return score.measure(self.references, self.hypotheses[way], groups=groups)
+        return score.measure(self.references, self.hypotheses[way], unit, groups=groups)
 
     def metrics(self) -> dict[str, float]:
         """`{"wer.WAY": ..., "wer.WAY.low": ..., "wer.WAY.high": ...}`, fractions, as a receipt holds them; `wer` is
-        that of the recogniser's own search."""
-        found = {"wer": self.wer(self.own).value}
-        for way in self.hypotheses:
-            found |= self.wer(way).as_metrics(f"wer.{way}")
+        that of the recogniser's own search. Where words are not spaced, the same of `cer` too."""
+        found: dict[str, float] = {}
+        for name, unit in (("wer", "word"), ("cer", "character"))[: 2 if self.unit == "character" else 1]:
+            found[name] = self._measure(self.own, unit).value
+            for way in self.hypotheses:
+                found |= self._measure(way, unit).as_metrics(f"{name}.{way}")
         return {name: value for name, value in found.items() if not math.isnan(value)}
 
     def report(self, examples: int = 3) -> str:
@@ -57,7 +73,8 @@ class Evaluation:
         lines = []
         for way in self.hypotheses:
             own = "  (its own search)" if way == self.own and len(self.hypotheses) > 1 else ""
-            lines.append(f"{way:<12} WER {score.shown(self.wer(way))}{own}")
+            name = "WER" if self.unit == "word" else "CER"
+            lines.append(f"{way:<12} {name} {score.shown(self.error(way))}{own}")
         heard = self.answers
         wrong = [i for i in self.references if heard[i] != self.references[i]]
         right = [i for i in self.references if heard[i] == self.references[i]]
@@ -122,14 +139,17 @@ def of_each(
 
 
 def choose_search(recognizer: Recognizer, dev: Sequence[Utterance], progress: bool = False) -> str:
-    """The search with the fewest word errors on `dev`; of equals the simplest."""
+    """The search with the fewest errors on `dev` (see `Evaluation.unit`); of equals the simplest."""
     result = evaluate(recognizer, dev, progress)
-    return min(result.hypotheses, key=lambda way: result.wer(way).value)
+    return min(result.hypotheses, key=lambda way: result.error(way).value)
 
 
 def dev_metrics(recognizer: Recognizer, utterances: Sequence[Utterance]) -> dict[str, float]:
-    """For the training log: WER of the greediest search (of phones, for a phone tokenizer), CER, and with CTC the share
-    of blank frames. Under torchrun all processes must call this."""
+    """For the training log: WER of the greediest search (of phones, for a phone tokenizer), CER, `variety`, and with
+    CTC the share of blank frames. Under torchrun all processes must call this.
+
+    `variety` is how many different answers there are for each different text: near 0 all answers are alike.
+    """
     if not utterances:
         return {}
 
@@ -144,4 +164,5 @@ def dev_metrics(recognizer: Recognizer, utterances: Sequence[Utterance]) -> dict
     found = {u.id: looked[u.id][0] for u in utterances}
     silent, frames = sum(one[1] for one in looked.values()), sum(one[2] for one in looked.values())
     blank = {"blank": silent / frames} if frames else {}
-    return {"dev_wer": score.wer(said, found), "dev_cer": score.cer(said, found), **blank}
+    variety = len(set(found.values())) / len(set(said.values()))
+    return {"dev_wer": score.wer(said, found), "dev_cer": score.cer(said, found), "variety": variety, **blank}

@@ -37,6 +37,7 @@ from asrlab.signals.noise import add_to_sound
 from asrlab.training import finetune, objectives
 from asrlab.training.batching import Batch, Speech, in_parts, load_batches, plan_epoch, share
 from asrlab.training.checkpoint import CHECKPOINT, State
+from asrlab.training.diagnosis import diagnose, explain_not_finite
 from asrlab.training.directory import LOG, append_log, fingerprint, held, start
 from asrlab.training.losses import check_feasible
 from asrlab.training.preemption import watched
@@ -120,6 +121,7 @@ def _train(
         network = torch.compile(network, dynamic=True)
 
     warned = False
+    measure = "dev_cer" if text.unspaced(u.text for u in training.dev) else "dev_wer"
 
     def save() -> None:
         if accelerator.is_main_process:
@@ -131,7 +133,7 @@ def _train(
         line = train_epoch(training, network, state, progress, save, asked_to_stop)
         with state.averaged(model):
             line |= dev_metrics(training.recognizer, training.dev)
-            state.keep_best(model, line.get("dev_wer"), recipe.patience)
+            state.keep_best(model, line.get(measure), recipe.patience)
         if not warned and (warning := diagnose(state.epoch / recipe.epochs, line)):
             warned = True
             accelerator.print(warning)
@@ -360,34 +362,6 @@ def learning_rate(recipe: Recipe, epochs: float) -> float:
         return recipe.learning_rate * min(1.0, (epochs + 0.01) / recipe.warmup_epochs)
     done = (epochs - recipe.warmup_epochs) / max(1e-9, recipe.epochs - recipe.warmup_epochs)
     return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
-
-
-def diagnose(done: float, line: Mapping[str, float]) -> str | None:
-    """What a look at the log would tell an expert: a model that answers with silence when it should not any more."""
-    if done < 0.3 or line.get("blank", 0.0) < 0.995:
-        return None
-    return (
-        f"epoch {line['epoch']}: {line['blank']:.1%} of the frames are blank with {done:.0%} of the training done. "
-        "The model has learned to be silent. Try a longer warm-up, or a learning rate two or three times smaller; if "
-        "the loss does not fall at all, look at the transcripts: do they belong to these recordings?"
-    )
-
-
-def explain_not_finite(
-    epoch: int, step: int, utterances: Sequence[str], losses: Tensor, recipe: Recipe, rate: float
-) -> str:
-    """What to say when a gradient is no number; `utterances` are named with their files."""
-    bad = [name for name, value in zip(utterances, losses.tolist(), strict=True) if not math.isfinite(value)]
-    where = f"epoch {epoch + 1}, step {step + 1}, learning rate {rate:.2e} (learning_rate={recipe.learning_rate:g})"
-    if bad:
-        return (
-            f"{where}: the loss of {', '.join(bad[:3])} is not finite. If it is always these utterances, look at their "
-            "audio and text; if not, lower learning_rate, or set precision=float32. The last checkpoint is intact."
-        )
-    return (
-        f"{where}: the loss is finite but its gradient is not: lower learning_rate, or set precision=float32. "
-        "The last checkpoint is intact."
-    )
 
 
 def uses_bfloat16(precision: str, device: torch.device) -> bool:

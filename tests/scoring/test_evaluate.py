@@ -32,6 +32,17 @@ def test_the_figures_are_those_of_score():
     assert metrics["wer.lm.high"] == pytest.approx(1.96**2 / (6 + 1.96**2), rel=1e-3)  # Wilson's, of six words
 
 
+def test_where_words_are_not_spaced_characters_count():
+    said = {"u1": "打开灯", "u2": "关上门", "u3": "你好"}
+    heard = {"greedy": {**said, "u1": "打开"}, "beam": {**said, "u1": "打门", "u2": "关门"}}
+    result = Evaluation(said, heard, SPEAKERS)
+    assert result.unit == "character"
+    assert result.metrics()["wer.greedy"] == 1 / 3 and result.metrics()["cer.greedy"] == 1 / 8
+    assert result.metrics()["cer"] == result.error("beam").value == 3 / 8
+    assert result.report(0).splitlines()[0].startswith("greedy       CER 12.50%")
+    assert Evaluation(SAID, HEARD, SPEAKERS).error("beam") == Evaluation(SAID, HEARD, SPEAKERS).wer("beam")
+
+
 def test_the_report_shows_what_was_misheard_first():
     lines = Evaluation(SAID, {"lm": HEARD["beam"]}, SPEAKERS).report(examples=3).splitlines()
     assert lines[0].startswith("lm           WER 33.33%   95% interval ")
@@ -89,7 +100,8 @@ def test_dev_metrics_count_errors_and_silence(toy_run):
     frames = sum(len(o) for o in outputs)
     silent = sum(int(row.argmax() == 0) for o in outputs for row in o)
     assert dev_metrics(recognizer, dev) == {
-        "dev_wer": score.wer(said, heard), "dev_cer": score.cer(said, heard), "blank": silent / frames
+        "dev_wer": score.wer(said, heard), "dev_cer": score.cer(said, heard), "blank": silent / frames,
+        "variety": len(set(heard.values())) / len(set(said.values())),
     }  # fmt: skip
     assert dev_metrics(recognizer, ()) == {}
 
@@ -102,7 +114,8 @@ def test_a_model_that_is_silent_has_only_blanks(toy_run):
         model.ctc.bias[0] += 100.0
     r = toy_run.recognizer
     found = dev_metrics(Recognizer(r.inputs, model, r.tokenizer), toy_run.corpus["dev"])
-    assert found == {"dev_wer": 1.0, "dev_cer": 1.0, "blank": 1.0}
+    texts = {u.text for u in toy_run.corpus["dev"]}
+    assert found == {"dev_wer": 1.0, "dev_cer": 1.0, "blank": 1.0, "variety": 1 / len(texts)}
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5])

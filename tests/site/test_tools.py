@@ -257,8 +257,10 @@ def test_the_install_cell_keeps_a_pair_that_is_there(tmp_path, monkeypatch, ther
         calls.append((command[-1], constraints.read_text().split()))
 
     monkeypatch.setattr(subprocess, "check_call", pip)
+    monkeypatch.setattr(sys, "path", list(sys.path))
     exec(notebooks.INSTALL, {})
-    assert calls == [(str(tmp_path), kept)]
+    assert calls == [(f"{tmp_path}[widgets]", kept)]
+    assert sys.path[0] == str(tmp_path)
 
 
 def test_the_lab_lays_notebooks_and_leaves_a_readers_own(tmp_path):

@@ -29,11 +29,10 @@ from asrlab.scoring import receipt
 from asrlab.scoring.evaluate import dev_metrics, evaluate
 from asrlab.training import loop as training
 from asrlab.training import objectives
-from asrlab.training.checkpoint import CHECKPOINT
+from asrlab.training.checkpoint import CHECKPOINT, State
+from asrlab.training.diagnosis import diagnose, explain_not_finite
 from asrlab.training.loop import (
     TrainingError,
-    diagnose,
-    explain_not_finite,
     learning_rate,
     make_optimizer,
     seed_step,
@@ -468,6 +467,11 @@ def test_silence_is_diagnosed_once_and_not_too_early(corpus, tmp_path, monkeypat
     told = diagnose(0.5, {"epoch": 5, "blank": 0.999})
     assert told.startswith("epoch 5: 99.9% of the frames are blank with 50% of the training done")
     assert "longer warm-up" in told
+    stuck = {"epoch": 5, "dev_wer": 1.0, "dev_cer": 0.9, "variety": 0.02, "blank": 0.8}
+    told = diagnose(0.5, stuck)
+    assert told.startswith("epoch 5: nearly all answers on dev are alike with 50% of the training done (CER 90%)")
+    assert diagnose(0.2, stuck) is None and diagnose(0.5, {**stuck, "variety": 0.5}) is None
+    assert diagnose(0.5, {**stuck, "dev_cer": 0.1}) is None  # few texts may well have few answers
     # A model that cannot learn, because its inputs say nothing, learns to be silent.
     monkeypatch.setattr(training, "dev_metrics", lambda *_: {"dev_wer": 1.0, "dev_cer": 1.0, "blank": 1.0})
     run(toy.recipe(epochs=4), tmp_path, corpus)
@@ -487,6 +491,26 @@ def test_patience_and_the_callers_word_end_training(corpus, tmp_path, monkeypatc
     assert len(log(tmp_path / "b")) == 2
     run(toy.recipe(epochs=9), tmp_path / "b", corpus)  # it was stopped, not interrupted
     assert len(log(tmp_path / "b")) == 2
+
+
+def test_where_words_are_not_spaced_the_epoch_is_chosen_by_characters(corpus, tmp_path, monkeypatch):
+    def lines():
+        return iter([{"dev_wer": 1.0, "dev_cer": cer} for cer in (0.9, 0.3, 0.5)])
+
+    for letters, best in ((str.maketrans("abcde", "abcde"), 3), (str.maketrans("abcde ", "天地玄黄宇宙"), 2)):
+        dev = tuple(replace(u, text=u.text.translate(letters)) for u in corpus["dev"])
+        found, kept = lines(), []
+        monkeypatch.setattr(training, "dev_metrics", lambda *_, found=found: next(found))
+        keep = State.keep_best
+        monkeypatch.setattr(
+            State,
+            "keep_best",
+            lambda self, *how, keep=keep, kept=kept: (keep(self, *how), kept.append(self.best_epoch)),
+        )
+        spoken = replace(corpus, splits={**corpus.splits, "dev": dev})
+        run(toy.recipe(search="greedy"), tmp_path / str(best), spoken)
+        assert kept[-1] == best  # of equals the last
+        monkeypatch.undo()
 
 
 def test_without_a_dev_split_the_last_epoch_counts(corpus, tmp_path):
