@@ -9,7 +9,7 @@ import sys
 
 ORDER = (
     "features", "decoders", "training", "pocketsphinx_an4", "fsdd", "conditions", "front_end", "encoders", "notebooks",
-    "small", "an4", "grid",
+    "rehearsal", "small", "an4", "grid",
 )  # fmt: skip
 
 
