@@ -2,13 +2,13 @@
 
     python -m benchmarks.rehearsal [--hours 20] [--out benchmarks/results/rehearsal.json]
 
-scenetalk is made at that size (80 % of it train, 10 % test), packed as `asrlab shard` does it, and the recipe
-`scenetalk` learns from it for one epoch, without keeping any sound; then the test split is decoded by the best path.
-Whoever has ten times the hours needs to know two things: does the memory grow with them, and does an hour of speech at
-the end take as long as one at the beginning?
+scenetalk, half an hour, is written again and again under other names until there are so many hours (80 % of it train,
+10 % test), packed as `asrlab shard` does it. A small network learns from it for one epoch, without keeping any sound;
+then the test split is decoded by the best path. Whoever has ten times the hours needs to know two things: does the
+memory grow with them, and does an hour of speech at the end take as long as one at the beginning?
 
     hours.STAGE              hours of speech that the stage went through: pack, train, decode
-    seconds.STAGE            seconds for each of them
+    seconds.STAGE            seconds of the processor for each of them, whatever else the machine was doing
     seconds.STAGE.first      the same over the first quarter, and `.last` over the last
     megabytes.STAGE.first    memory of the process after the first quarter, and `.last` at the end
     shards, gigabytes        of the packed corpus
@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import shutil
 import sys
 import tempfile
 import time
@@ -32,8 +31,10 @@ import torch
 from accelerate import Accelerator
 
 from asrlab import corpora
+from asrlab.core import config
 from asrlab.core.machine import settle_threads
 from asrlab.corpora import Corpus, shards
+from asrlab.models import ModelOptions
 from asrlab.scoring import receipt
 from asrlab.scoring.evaluate import evaluate
 from asrlab.training import loop, recipe
@@ -41,14 +42,15 @@ from asrlab.training.batching import plan_epoch
 from asrlab.training.checkpoint import State
 
 SAMPLES = 40  # of each stage
-Curve = list[tuple[float, float, float]]  # hours of speech done, seconds since the beginning, megabytes
+Curve = list[tuple[float, float, float]]  # hours of speech done, seconds of the processor, megabytes
+SMALL = {"branches": {"sound": {"kind": "cnn", "dim": 48, "layers": 2, "heads": 4, "subsampling_channels": 8}}}
 
 
 class Stage:
     """Samples of a stage while it works."""
 
     def __init__(self, hours: float):
-        self.hours, self.began = hours, time.perf_counter()
+        self.hours, self.began = hours, time.process_time()
         self.curve: Curve = []
         self.sample(0.0)
 
@@ -56,7 +58,7 @@ class Stage:
         """Note that so many hours of speech are done, if it is time for the next sample."""
         if not self.curve or hours >= self.curve[-1][0] + self.hours / SAMPLES or hours >= self.hours:
             megabytes = psutil.Process().memory_info().rss / 1e6
-            self.curve.append((hours, time.perf_counter() - self.began, megabytes))
+            self.curve.append((hours, time.process_time() - self.began, megabytes))
             print(f"{hours:8.2f} h {self.curve[-1][1]:8.1f} s {megabytes:8.0f} MB", flush=True)
 
 
@@ -75,10 +77,21 @@ def summary(name: str, curve: Curve) -> dict[str, float]:
     }
 
 
-def pack(corpus: Corpus, folder: Path, jobs: int) -> dict[str, float]:
+def repeated(corpus: Corpus, hours: float) -> Corpus:
+    """The corpus again and again, under other names, until it has so many hours of speech."""
+    whole = sum(corpus.seconds(split) for split in corpus.splits) / 3600
+    copies = max(1, round(hours / whole))
+    splits = {
+        split: tuple(replace(u, id=f"{u.id}-{k}") for k in range(copies) for u in utterances)
+        for split, utterances in corpus.splits.items()
+    }
+    return replace(corpus, splits=splits)
+
+
+def pack(corpus: Corpus, folder: Path) -> dict[str, float]:
     """Write the shards."""
-    began = time.perf_counter()
-    count = sum(shards.write_corpus(corpus, folder, jobs=jobs).values())
+    began = time.process_time()
+    count = sum(shards.write_corpus(corpus, folder).values())
     hours = sum(corpus.seconds(split) for split in corpus.splits) / 3600
     size = sum(path.stat().st_size for path in folder.rglob("*.tar")) / 1e9
     return {
@@ -89,10 +102,13 @@ def pack(corpus: Corpus, folder: Path, jobs: int) -> dict[str, float]:
     }
 
 
-def train(corpus: Corpus, changes: dict) -> tuple[loop.Training, Curve]:
+def train(corpus: Corpus) -> tuple[loop.Training, Curve]:
     """One epoch, as `asrlab train` goes through it, with a sample now and then where it would write a checkpoint."""
     seconds = [u.seconds for u in corpus["train"]]
-    chosen = replace(recipe.load("scenetalk"), keep_audio=False, dev_split="", epochs=1, warmup_epochs=0.1, **changes)
+    chosen = replace(
+        recipe.load("scenetalk"), model=config.from_dict(ModelOptions, SMALL), keep_audio=False, dev_split="", epochs=1,
+        warmup_epochs=0.1,
+    )  # fmt: skip
     training = loop.prepare(chosen, corpus, Accelerator(cpu=True))
     plan = plan_epoch(
         seconds, chosen.batch_seconds, chosen.speeds, chosen.seed, 0, 1, training.dataset.shards(), chosen.lanes
@@ -120,13 +136,11 @@ class Listener:
         self.stage.sample(self.done)
 
 
-def rehearse(hours: float, folder: Path, jobs: int, **changes) -> tuple[dict[str, float], dict[str, Curve]]:
+def rehearse(once: Corpus, hours: float, folder: Path) -> tuple[dict[str, float], dict[str, Curve]]:
     """All three stages in `folder`: metrics, and curves by stage."""
-    made = corpora.load("scenetalk", folder / "made", minutes=60 * hours)
-    metrics = pack(made, folder / "packed", jobs)
-    shutil.rmtree(folder / "made")
-    corpus = corpora.find(str(folder / "packed"))
-    training, learned = train(corpus, changes)
+    metrics = pack(repeated(once, hours), folder)
+    corpus = corpora.find(str(folder))
+    training, learned = train(corpus)
     recognizer = training.recognizer
     greedy = recognizer.with_decoder()
     greedy.searches = lambda: {"greedy": lambda heard: greedy.greedy(heard.ctc)}  # the model and the reading, no search
@@ -143,14 +157,13 @@ def rehearse(hours: float, folder: Path, jobs: int, **changes) -> tuple[dict[str
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--hours", type=float, default=20.0, help="of speech in all (default: 20)")
-    parser.add_argument("--jobs", type=int, default=1, help="processes that pack (default: 1)")
-    parser.add_argument("--folder", type=Path, help="for corpus and shards, 4 GB (default: a temporary one)")
+    parser.add_argument("--folder", type=Path, help="for the shards, 2 GB (default: a temporary one)")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/rehearsal.json"))
     options = parser.parse_args(arguments)
     commit, began = receipt.code_state(), time.perf_counter()
     print(settle_threads(torch.get_num_threads()))
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        metrics, curves = rehearse(options.hours, Path(folder), options.jobs)
+        metrics, curves = rehearse(corpora.load("scenetalk"), options.hours, Path(folder))
     for name, value in metrics.items():
         print(f"{name:32s} {value:10.2f}")
     command = ["python", "-m", "benchmarks.rehearsal", *(sys.argv[1:] if arguments is None else arguments)]

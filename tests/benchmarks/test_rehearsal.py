@@ -1,9 +1,8 @@
 """The rehearsal of a large corpus: every stage goes through all of its speech, and the ends of a curve are its ends."""
 
 import pytest
+import toy
 
-from asrlab.core import config
-from asrlab.models import ModelOptions
 from benchmarks import rehearsal
 
 
@@ -17,12 +16,12 @@ def test_first_and_last_quarter_are_told_apart():
 
 
 def test_all_of_the_speech_is_packed_learned_from_and_decoded(tmp_path):
-    model = {"branches": {"sound": {"kind": "cnn", "dim": 16, "layers": 1, "heads": 1, "subsampling_channels": 4}}}
-    small = config.from_dict(ModelOptions, model)
-    metrics, curves = rehearsal.rehearse(1 / 60, tmp_path / "work", 1, model=small)
-    assert metrics["hours.pack"] == pytest.approx(1 / 60, rel=0.2)
-    assert metrics["hours.train"] == pytest.approx(0.8 * metrics["hours.pack"], rel=0.1)
-    assert metrics["hours.decode"] == pytest.approx(0.1 * metrics["hours.pack"], rel=0.5)
+    once = toy.corpus(tmp_path, train=10, dev=2, test=3)
+    hours = sum(once.seconds(split) for split in once.splits) / 3600
+    metrics, curves = rehearsal.rehearse(once, 4 * hours, tmp_path / "packed")
+    assert metrics["hours.pack"] == pytest.approx(4 * hours)
+    assert metrics["hours.train"] == pytest.approx(4 * once.seconds("train") / 3600)
+    assert metrics["hours.decode"] == pytest.approx(4 * once.seconds("test") / 3600)
     assert metrics["shards"] == 3 and metrics["gigabytes"] > 0
     for curve in curves.values():
         hours, seconds, megabytes = zip(*curve, strict=True)
