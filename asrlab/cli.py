@@ -382,8 +382,10 @@ def meet(cpu: bool) -> str:
     import torch
     from accelerate import PartialState
 
+    from asrlab.core.ranks import on_cpu
+
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        return str(PartialState(cpu=cpu).device)
+        return str(PartialState(cpu=on_cpu(cpu)).device)
     return "cuda" if torch.cuda.is_available() and not cpu else "cpu"
 
 

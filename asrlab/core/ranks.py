@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import heapq
+import os
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
+import torch
 import torch.distributed as dist
 
 from asrlab.core.errors import AsrlabError
@@ -18,6 +20,12 @@ def rank_and_world() -> tuple[int, int]:
     if not (dist.is_available() and dist.is_initialized()):
         return 0, 1
     return dist.get_rank(), dist.get_world_size()
+
+
+def on_cpu(asked: bool) -> bool:
+    """What to tell accelerate: CPU if that was asked for, and for several processes without a GPU, which would not find
+    each other otherwise."""
+    return asked or (int(os.environ.get("WORLD_SIZE", "1")) > 1 and not torch.cuda.is_available())
 
 
 def shares(weights: Sequence[float], count: int) -> list[list[int]]:

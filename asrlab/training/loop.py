@@ -21,6 +21,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from asrlab import text
+from asrlab.core import ranks
 from asrlab.core.errors import AsrlabError, Preempted
 from asrlab.core.streams import Stream
 from asrlab.corpora import SOUND, Corpus, Utterance
@@ -91,7 +92,7 @@ def train(
     """
     run = Path(directory)
     skipping = DistributedDataParallelKwargs(find_unused_parameters=any(e.layer_drop for e in recipe.model.encoders))
-    accelerator = Accelerator(cpu=device == "cpu", kwargs_handlers=[skipping])
+    accelerator = Accelerator(cpu=ranks.on_cpu(device == "cpu"), kwargs_handlers=[skipping])
     training = prepare(finetune.adopt(recipe), corpus or load_corpus(recipe), accelerator)
     with held(run, accelerator.is_main_process), watched(accelerator) as asked_to_stop:
         return _train(training, run, resume, progress, after_epoch, asked_to_stop)
