@@ -1,6 +1,7 @@
 """The book's job for Slurm, with stand-ins for its commands: stopped it goes back into the queue, done it does not."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -14,7 +15,7 @@ import yaml
 from asrlab.core.sources import PACKAGE
 from asrlab.corpora.manifest import save_manifest
 
-JOB = PACKAGE.parent / "book" / "4-worked-code" / "train.sbatch"
+PAGE = PACKAGE.parent / "book" / "4-worked-code" / "many-machines.md"
 SRUN = """\
 #!/bin/bash
 # Two processes, as Slurm starts them; once the first epoch is logged the second is asked to stop, if STOP says so.
@@ -31,7 +32,7 @@ if [ "$1" = show ]; then echo localhost; else echo "$@" >> "$QUEUE"; fi
 """
 
 pytestmark = pytest.mark.skipif(
-    not JOB.exists() or shutil.which("bash") is None, reason="needs bash, and the book beside the package"
+    not PAGE.exists() or shutil.which("bash") is None, reason="needs bash, and the book beside the package"
 )
 
 
@@ -39,6 +40,8 @@ def test_the_job_stops_goes_back_into_the_queue_and_ends(tmp_path):
     for split, utterances in toy.corpus(tmp_path, train=12, dev=2, test=2).splits.items():
         save_manifest(utterances, tmp_path / "corpus" / f"{split}.jsonl")
     (tmp_path / "large.yaml").write_text(yaml.safe_dump({**toy.TINY, "corpus": "corpus", "epochs": 12}))
+    (job_text,) = re.findall(r"^```bash\n(#!/bin/bash\n#SBATCH.*?)^```", PAGE.read_text(encoding="utf-8"), re.M | re.S)
+    (tmp_path / "train.sbatch").write_text(job_text)
     programs = {"srun": SRUN, "scontrol": SCONTROL, "python": f'#!/bin/bash\nexec "{sys.executable}" "$@"\n'}
     for name, text in programs.items():
         path = tmp_path / "bin" / name
@@ -57,8 +60,8 @@ def test_the_job_stops_goes_back_into_the_queue_and_ends(tmp_path):
             "SLURM_CPUS_PER_TASK": "1", "CUDA_VISIBLE_DEVICES": "", "MASTER_PORT": str(port), "STOP": str(stop),
         }  # fmt: skip
         return subprocess.run(
-            ["bash", JOB, tmp_path / "large.yaml", run], capture_output=True, text=True, timeout=300, cwd=tmp_path,
-            env={**os.environ, **own},
+            ["bash", tmp_path / "train.sbatch", tmp_path / "large.yaml", run],
+            capture_output=True, text=True, timeout=300, cwd=tmp_path, env={**os.environ, **own},
         )  # fmt: skip
 
     stopped = job(run)
