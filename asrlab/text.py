@@ -10,6 +10,7 @@ import base64
 import io
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, TypeGuard
 
@@ -50,6 +51,22 @@ def unspaced(texts: Iterable[str]) -> bool:
 
 
 _JOINED = ("CJK ", "HIRAGANA", "KATAKANA", "THAI", "LAO ", "KHMER", "MYANMAR", "TIBETAN")  # as Unicode names letters
+
+
+def mixed_word(text: str) -> str:
+    """The first word whose letters are of two of the scripts that look alike, Latin, Cyrillic and Greek, with the odd
+    one named; empty if there is none. Such a word is a slip of the keyboard: it looks like another, and is none."""
+    for word in text.split():
+        scripts = [(c, s) for c in word for s in _ALIKE if unicodedata.name(c, "").startswith(s)]
+        common = Counter(script for _, script in scripts).most_common()
+        if len(common) > 1:
+            odd = next(c for c, script in scripts if script == common[-1][0])
+            names = " and ".join(script.capitalize() for script, _ in common)
+            return f"{word!r} has letters of two scripts, {names} ({odd!r} is {unicodedata.name(odd)})"
+    return ""
+
+
+_ALIKE = ("LATIN", "CYRILLIC", "GREEK")
 
 
 def spell_number(number: int) -> str:

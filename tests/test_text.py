@@ -15,6 +15,7 @@ from asrlab.text import (
     Tokenizer,
     WordTokenizer,
     lexicon_tokens,
+    mixed_word,
     normalise,
     spell_number,
     tokenizer_from_dict,
@@ -250,3 +251,11 @@ def test_whatever_is_said_can_be_normalised_fitted_and_read_back(text):
 )  # fmt: skip
 def test_scripts_without_spaces_are_known(texts, expected):
     assert unspaced(texts) is expected
+
+
+def test_words_of_two_scripts_that_look_alike():
+    told = mixed_word("open the dооr now")
+    assert told == "'dооr' has letters of two scripts, Latin and Cyrillic ('о' is CYRILLIC SMALL LETTER O)"
+    assert mixed_word("μm") == "'μm' has letters of two scripts, Greek and Latin ('m' is LATIN SMALL LETTER M)"
+    for fine in ("", "open the door", "открой дверь now", "卡拉ok", "tシャツ", "don't naïve straße", "3d 2020", "άλφα"):
+        assert mixed_word(fine) == ""

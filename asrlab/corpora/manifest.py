@@ -41,7 +41,7 @@ from asrlab.corpora.films import LIPS
 from asrlab.corpora.rows import shown, wrong_number, wrong_object, wrong_texts
 from asrlab.signals import video
 from asrlab.signals.mouth import MouthOptions
-from asrlab.text import normalise
+from asrlab.text import mixed_word, normalise
 
 FOLDER = "manifest"
 AUDIO = (".wav", ".flac", ".mp3", ".ogg")
@@ -324,6 +324,8 @@ def _checked(
             seen.setdefault(utterance.id, row.place)
             if not utterance.text:
                 wrong.append(f"text {fields['text']!r} holds no words")
+            if mixed := mixed_word(utterance.text):
+                wrong.append(f"{mixed}; write it in one")
             utterance = _with_length(utterance, fields, wrong, verify)
         problems += [(row.place, what) for what in wrong]
         if not wrong:
