@@ -206,6 +206,10 @@ def add_threads(parser: argparse.ArgumentParser, default: str = "OMP_NUM_THREADS
 def add_expectations(sub: argparse.ArgumentParser) -> None:
     """The options of commands that can be told what to expect."""
     sub.add_argument(
+        "--words", type=Path, metavar="FILE",
+        help="words to know beside the lexicon's, one a line, with their phones where they are known: WORD [PHONE ...]",
+    )  # fmt: skip
+    sub.add_argument(
         "--hotwords", type=Path, metavar="FILE",
         help="phrases to expect, one a line: PHRASE, OTHER SPELLING [PHONES] : WEIGHT; all but PHRASE may be left out",
     )  # fmt: skip
@@ -219,18 +223,30 @@ def add_expectations(sub: argparse.ArgumentParser) -> None:
 
 
 def expecting(recognizer: "Recognizer", options: argparse.Namespace) -> "Recognizer":
-    """The recogniser with the hotwords or the grammar that the command line names, or as it was."""
+    """The recogniser with the words, the hotwords or the grammar that the command line names, or as it was."""
     if options.hotwords is not None and options.grammar is not None:
         raise AsrlabError("--hotwords and --grammar: a grammar already names all that can be said; give one of them")
     if options.hotword_weight is not None and options.hotwords is None:
         raise AsrlabError(f"--hotword-weight {options.hotword_weight:g} without phrases to weigh; add --hotwords FILE")
     if options.dictionary is not None and options.grammar is None:
         raise AsrlabError(f"--dictionary {options.dictionary} without --grammar: give both")
+    if options.words is not None:
+        recognizer = _with_words(recognizer, options.words)
     if options.hotwords is not None:
         return _with_hotwords(recognizer, options.hotwords, options.hotword_weight)
     if options.grammar is not None:
         return _with_grammar(recognizer, options.grammar, options.dictionary)
     return recognizer
+
+
+def _with_words(recognizer: "Recognizer", path: Path) -> "Recognizer":
+    from asrlab.corpora.beside import read_dictionary
+
+    words = read_dictionary(path, silent=True)
+    try:
+        return recognizer.add_words(words)
+    except AsrlabError as error:
+        raise AsrlabError(f"{path}: {error}") from error
 
 
 def _with_hotwords(recognizer: "Recognizer", path: Path, weight: float | None) -> "Recognizer":
@@ -394,7 +410,7 @@ def _what_is_decoded(options: argparse.Namespace, folder: Path, utterances: Sequ
     found = hashlib.sha256(read_whole(folder / CONFIG))  # it has the digest of every other file
     given = (options.rescore, options.rescore_weight, options.nbest, options.hotword_weight)
     found.update(repr((tuple(map(str, given)), [(u.id, u.seconds, u.sources) for u in utterances])).encode())
-    for path in (options.hotwords, options.grammar, options.dictionary):
+    for path in (options.words, options.hotwords, options.grammar, options.dictionary):
         found.update(read_whole(path) if path else b"")
     return found.hexdigest()[:16]
 

@@ -22,6 +22,7 @@ from asrlab.decode.attention import AttentionBeam, AttentionOptions
 from asrlab.decode.grammatical import GrammarDecoder
 from asrlab.decode.rescore import Scorer, rescore
 from asrlab.language import Grammar, Hotword, Language, NGram, context_graph, phrase_weights, way_in
+from asrlab.language.sounds import pronounced
 from asrlab.models import Model, ModelOptions
 from asrlab.packaged import BUILT_IN, CONFIG
 from asrlab.signals import audio
@@ -29,7 +30,7 @@ from asrlab.signals import inputs as front_ends
 from asrlab.signals.features import FrontEndOptions
 from asrlab.signals.inputs import InputOptions
 from asrlab.signals.segment import SegmentOptions, segment_speech
-from asrlab.text import Tokenizer, lexicon_tokens, tokenizer_from_dict
+from asrlab.text import PhoneTokenizer, Tokenizer, lexicon_tokens, tokenizer_from_dict
 
 WEIGHTS, LANGUAGE = "model.safetensors", "lm.arpa"
 FORMAT = 3  # of the files in a recogniser's directory
@@ -192,6 +193,24 @@ class Recognizer:
         found._expecting = self._beam_decoder(beam, self.lm, self.lexicon, hotwords, weight)
         found.search = HOTWORDS
         return found
+
+    def add_words(self, words: Mapping[str, Sequence[Sequence[str]]]) -> "Recognizer":
+        """The same recogniser, whose lexicon has these words too.
+
+        words  word -> its pronunciations, each a list of phones; without any, it is said as the lexicon's words are
+               (`asrlab.language.sounds`). A recogniser of letters or pieces spells a word, and needs none.
+
+        The language model has never seen them: it takes them for unknown words. Raises AsrlabError if it answers with
+        any word already, for a phone that it does not have, and for a word that its tokens cannot spell.
+        """
+        if self.lexicon is None:
+            raise AsrlabError("this recogniser has no lexicon: it answers with any word already")
+        tokenizer = self.tokenizer
+        if isinstance(tokenizer, PhoneTokenizer):
+            tokenizer = PhoneTokenizer(pronounced(tokenizer.lexicon, words))
+        lexicon = tuple(dict.fromkeys((*self.lexicon, *words)))
+        lexicon_tokens(tokenizer, lexicon)  # now, and not at the first decoding, for one that cannot be spelled
+        return Recognizer(self.inputs, self.model, tokenizer, self.beam, self.lm, lexicon, self.attention, self.search)
 
     def with_decoder(
         self, beam: BeamOptions | None = None, lm: NGram | None = None, lexicon: Sequence[str] | None = None

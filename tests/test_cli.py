@@ -113,6 +113,18 @@ def test_words_that_are_no_command_end_with_status_two(asrlab, words, message):
     assert re.search(message, err)
 
 
+def test_words_are_added_on_the_command_line(asrlab, place, tmp_path):
+    wav = place / "test0.wav"
+    (tmp_path / "words.txt").write_text("coffee\ndata D EY T AH\n")
+    assert asrlab("transcribe", "--words", tmp_path / "words.txt", wav)[0] == 0
+    (tmp_path / "words.txt").write_text("coffee XX\n")
+    status, _, err = asrlab("transcribe", "--words", tmp_path / "words.txt", wav)
+    assert status == 1 and re.search(r"words.txt: word 'coffee': no phone 'XX'; one of AA", err)
+    (tmp_path / "words.txt").write_text("two words\n")
+    status, _, err = asrlab("decode", "an4", "--corpus", place / "corpus", "--words", tmp_path / "words.txt")
+    assert status == 1 and "no phone 'words'" in err
+
+
 # --- shard ------------------------------------------------------------------------------------------------------------
 
 

@@ -56,6 +56,40 @@ def test_there_and_back(recognizer, tmp_path, half):
     assert back.transcribe(sung("ab c"), RATE).text == changed.transcribe(sung("ab c"), RATE).text == "ab c"
 
 
+# --- further words ----------------------------------------------------------------------------------------------------
+
+
+def test_a_word_that_the_lexicon_lacks_is_heard_once_it_is_added(recognizer, tmp_path):
+    narrow = recognizer.with_decoder(BeamOptions(), None, ["ab", "c"])
+    assert narrow.transcribe(sung("ed c"), RATE).text != "ed c"
+    wide = narrow.add_words({"ed": (), "c": ()})
+    assert wide.lexicon == ("ab", "c", "ed")
+    assert wide.transcribe(sung("ed c"), RATE).text == "ed c"
+    assert narrow.lexicon == ("ab", "c")
+    wide.save(tmp_path)
+    assert Recognizer.load(tmp_path).transcribe(sung("ed c"), RATE).text == "ed c"
+    with pytest.raises(AsrlabError, match="this recogniser has no lexicon: it answers with any word already"):
+        recognizer.add_words({"ed": ()})
+    with pytest.raises(AsrlabError, match="character 'z' in 'zebra'"):
+        narrow.add_words({"zebra": ()})
+
+
+def test_a_word_of_phones_is_said_as_told_or_as_the_lexicon_says_others():
+    r = Recognizer.load()  # phones
+    tokens = r.tokenizer.tokens
+    more = r.add_words(
+        {"seventeenth": (), "data": (("D", "EY", "T", "AH"), ("D", "AE", "T", "AH")), "nine": (("N", "IY"),)}
+    )
+    assert more.tokenizer.tokens == tokens  # the model's outputs mean what they meant
+    assert more.tokenizer.lexicon["data"] == (("D", "EY", "T", "AH"), ("D", "AE", "T", "AH"))
+    assert more.tokenizer.lexicon["nine"] == (*r.tokenizer.lexicon["nine"], ("N", "IY"))
+    (guess,) = more.tokenizer.lexicon["seventeenth"]
+    assert guess[:5] == r.tokenizer.lexicon["seven"][0]
+    assert set(more.lexicon) == {*r.lexicon, "seventeenth", "data"}
+    with pytest.raises(AsrlabError, match="word 'data': no phone 'XX'; one of AA AE"):
+        r.add_words({"data": (("XX",),)})
+
+
 # --- hotwords ---------------------------------------------------------------------------------------------------------
 
 

@@ -21,21 +21,22 @@ Pronunciations = dict[str, tuple[tuple[str, ...], ...]]
 _ALTERNATIVE = re.compile(r"\(\d+\)$")  # "A(2)" is the second pronunciation of "A"
 
 
-def read_dictionary(path: Path) -> Pronunciations:
+def read_dictionary(path: Path, silent: bool = False) -> Pronunciations:
     """Word -> pronunciations as tuples of phones, in the order of the file, as a CMU Sphinx dictionary has them.
 
-    Raises AsrlabError naming file and line: a word without phones, or a line that is no UTF-8.
+    Raises AsrlabError naming file and line: a word without phones, unless it may be `silent`, or a line that is no
+    UTF-8.
     """
     lexicon: Pronunciations = {}
     for number, line in _lines(path):
         word, *phones = line.split()
-        if not phones:
+        if not phones and not silent:
             raise AsrlabError(f"{path}:{number}: word {word!r} has no phones; write WORD PHONE PHONE ...")
         word = normalise(_ALTERNATIVE.sub("", word))
         if not word or " " in word:
             raise AsrlabError(f"{path}:{number}: {line.split()[0]!r} is no word; write WORD PHONE PHONE ...")
-        if tuple(phones) not in lexicon.get(word, ()):
-            lexicon[word] = (*lexicon.get(word, ()), tuple(phones))
+        known = lexicon.get(word, ())
+        lexicon[word] = (*known, tuple(phones)) if phones and tuple(phones) not in known else known
     return lexicon
 
 
