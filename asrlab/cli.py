@@ -380,12 +380,12 @@ def decode(options: argparse.Namespace) -> None:
             options.out.with_name(f"{options.out.name}.part"), _what_is_decoded(options, folder, utterances)
         )
     result = evaluate(recognizer, utterances, not options.quiet, further, journal)
-    if main_process():
-        print(result.report())
-        if options.out:
-            write_whole(options.out, json_lines([{"id": i, "text": text} for i, text in result.answers.items()]))
+    if options.out and main_process():
+        write_whole(options.out, json_lines([{"id": i, "text": text} for i, text in result.answers.items()]))
     if journal:
         journal.clear()
+    if main_process():  # last: the reader of what is printed may have gone
+        print(result.report())
 
 
 def main_process() -> bool:
