@@ -23,23 +23,19 @@ from tqdm import tqdm
 from asrlab import text
 from asrlab.core import ranks
 from asrlab.core.errors import AsrlabError, Preempted
-from asrlab.core.streams import Stream
 from asrlab.corpora import SOUND, Corpus, Utterance
-from asrlab.corpora.films import LIPS
 from asrlab.language import NGram
 from asrlab.models import Model
 from asrlab.recognizer import Recognizer
 from asrlab.scoring.evaluate import choose_search, dev_metrics
 from asrlab.signals import inputs
-from asrlab.signals.augment import jitter, random_channel, spec_augment
-from asrlab.signals.features import normalise_utterance
 from asrlab.signals.inputs import FrontEnds
-from asrlab.signals.noise import add_to_sound
 from asrlab.training import finetune, objectives
 from asrlab.training.batching import Batch, Speech, in_parts, load_batches, plan_epoch, share
 from asrlab.training.checkpoint import CHECKPOINT, State
 from asrlab.training.diagnosis import diagnose, explain_not_finite
 from asrlab.training.directory import LOG, append_log, fingerprint, held, start
+from asrlab.training.hearing import hear
 from asrlab.training.losses import check_feasible
 from asrlab.training.preemption import watched
 from asrlab.training.pronunciation import choose_pronunciations, guess_pronunciations, longest_targets
@@ -299,62 +295,11 @@ def learn(
 def forward(training: Training, network: torch.nn.Module, batch: Batch) -> dict[str, Tensor]:
     """A batch, as the model hears it in training, through the model: losses (B,) by name, as `learn` returns them."""
     recipe, device = training.recipe, training.accelerator.device
-    heard = add_to_sound(batch.inputs, recipe.noise, training.dataset.rates)
-    if LIPS in heard:
-        heard[LIPS] = Stream(jitter(heard[LIPS].values, recipe.lips_augment), heard[LIPS].lengths)
-    features = drop_modalities(training.front_ends(heard), recipe.modality_dropout)
-    batch, features = augment(batch, features, recipe)
+    batch, features = hear(batch, training.front_ends, training.dataset.rates, recipe)
     with torch.autocast(device.type, torch.bfloat16, enabled=uses_bfloat16(recipe.precision, device)):
         output = network(features, batch.targets["text"].values)
     losses, named = objectives.losses(recipe.objectives, training.model, output, batch)
     return {"loss": losses, **({f"loss.{name}": v for name, v in named.items()} if len(named) > 1 else {})}
-
-
-def drop_modalities(
-    features: Mapping[str, Stream], shares: Mapping[str, float], generator: torch.Generator | None = None
-) -> dict[str, Stream]:
-    """Streams of which some utterances lose one modality, as if it had never been there (AV-HuBERT, Shi et al. 2022).
-
-    shares  modality -> how often it is taken away; one at a time, and none that is the last of its utterance
-    """
-    kept = dict(features)
-    if not any(shares.values()):
-        return kept
-    there = torch.stack([stream.lengths > 0 for stream in features.values()]).sum(dim=0)  # (B,) modalities
-    draw = torch.rand(len(there), generator=generator, device=there.device)
-    begin = 0.0
-    for name, rate in shares.items():
-        values, lengths = features[name]
-        gone = (draw >= begin) & (draw < begin + rate) & (there > (lengths > 0).long())
-        shape = (-1,) + (1,) * (values.ndim - 1)
-        kept[name] = Stream(values.masked_fill(gone.view(shape), 0.0), lengths.masked_fill(gone, 0))
-        begin += rate
-    return kept
-
-
-def augment(batch: Batch, features: Mapping[str, Stream], recipe: Recipe) -> tuple[Batch, dict[str, Stream]]:
-    """Batch and features as the model hears them: repeated for objectives that want copies, sound through channels and
-    with masks."""
-    times = objectives.copies(recipe.objectives)
-    if times > 1:
-        batch, features = batch.repeat(times), {name: stream.repeat(times) for name, stream in features.items()}
-    heard = dict(features)
-    if SOUND in heard:
-        values, lengths = heard[SOUND]
-        values = through_channels(values, lengths, recipe)
-        heard[SOUND] = Stream(spec_augment(values, lengths, recipe.spec_augment), lengths)
-    return batch, heard
-
-
-def through_channels(features: Tensor, lengths: Tensor, recipe: Recipe) -> Tensor:
-    """Features of sound through random channels, normalised again as the front end does it."""
-    if not recipe.channel.share:
-        return features
-    features = random_channel(features, lengths, recipe.channel)
-    normalise = recipe.inputs.sound.normalise if recipe.inputs.sound else "none"
-    if normalise not in ("utterance", "level"):
-        return features
-    return normalise_utterance(features, lengths, together=normalise == "level")
 
 
 def learning_rate(recipe: Recipe, epochs: float) -> float:

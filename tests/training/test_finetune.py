@@ -6,6 +6,7 @@ import pytest
 import torch
 import toy
 
+from asrlab import packaged
 from asrlab.core import config
 from asrlab.core.errors import AsrlabError
 from asrlab.corpora import Corpus
@@ -131,7 +132,7 @@ def test_what_does_not_fit_is_told(first, tmp_path, fields, message):
 
 
 def test_a_head_that_nothing_trains_is_left_behind():
-    begun = Recognizer.load(finetune.packaged_folder("scenetalk-las")).model
+    begun = Recognizer.load(packaged.packaged_folder("scenetalk-las")).model
     adopted = finetune.adopt(recipe("scenetalk-las")).model
     assert begun.options.decoder is not None and adopted.decoder is None
     assert adopted.branches == begun.options.branches

@@ -7,7 +7,7 @@ import toy
 from asrlab.core import config
 from asrlab.core.errors import AsrlabError
 from asrlab.core.streams import Stream
-from asrlab.training.loop import drop_modalities
+from asrlab.training.hearing import drop_modalities
 from asrlab.training.recipe import Recipe, load
 
 COUNT = 4000
