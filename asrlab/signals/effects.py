@@ -6,11 +6,12 @@ Every function takes samples (N,), floats in [-1, 1] as an array or a tensor, an
 import io
 import os
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any, BinaryIO
 
 import numpy as np
-import scipy.signal
 import soundfile
 import soxr
 
@@ -97,7 +98,7 @@ def compress(samples: np.ndarray, sample_rate: int, options: CompressorOptions =
         reduction = _reduction_db(block, options)
         held = _hold_peaks(reduction, release, peak)
         peak = held[-1]
-        smooth, state = scipy.signal.lfilter([1 - attack], [1, -attack], held, zi=state)
+        smooth, state = _filters().lfilter([1 - attack], [1, -attack], held, zi=state)
         compressed[start : start + BLOCK] = block * 10 ** ((options.make_up_db - smooth) / 20)
     return compressed
 
@@ -114,7 +115,7 @@ def de_emphasis(samples: np.ndarray, coefficient: float = 0.97) -> np.ndarray:
     """The inverse of pre_emphasis: y[n] = x[n] + coefficient y[n-1]."""
     if not -1 < coefficient < 1:
         raise AsrlabError(f"coefficient={coefficient}: the inverse is unstable; give a number between -1 and 1")
-    return scipy.signal.lfilter([1.0], [1.0, -coefficient], vector(samples).astype(np.float64)).astype(np.float32)
+    return _filters().lfilter([1.0], [1.0, -coefficient], vector(samples).astype(np.float64)).astype(np.float32)
 
 
 def band_pass(
@@ -131,8 +132,8 @@ def band_pass(
             f"low={low}, high={high} Hz: expected 0 < low < high < {nyquist:g} (half of {sample_rate} Hz)"
         )
     kind = "bandpass" if len(edges) == 2 else "highpass" if high is None else "lowpass"
-    sections = scipy.signal.butter(order, edges if len(edges) == 2 else edges[0], kind, fs=sample_rate, output="sos")
-    return scipy.signal.sosfilt(sections, samples.astype(np.float64)).astype(np.float32)
+    sections = _filters().butter(order, edges if len(edges) == 2 else edges[0], kind, fs=sample_rate, output="sos")
+    return _filters().sosfilt(sections, samples.astype(np.float64)).astype(np.float32)
 
 
 def remove_dc(samples: np.ndarray) -> np.ndarray:
@@ -251,3 +252,8 @@ def _hold_peaks(values: np.ndarray, decay: float, before: float) -> np.ndarray:
         steps = np.log(decay) * np.arange(1, len(values) + 1)
         peaks = np.maximum.accumulate(np.log(values) - steps)
         return np.exp(np.maximum(peaks, np.log(before)) + steps)
+
+
+def _filters() -> ModuleType:
+    """scipy's filters, which take a second to import: only who filters waits for them."""
+    return import_module("scipy.signal")
