@@ -77,6 +77,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     command = ["python", "-m", "benchmarks.grid", *(["--quick"] if options.quick else [])]
+    command += ["--noise", options.noise.name] if options.noise else []
     bench = Bench(
         recipes.load_corpus(recipes.load("grid")), corpora.load("an4", dev_speakers=12), options.noise, options.quick
     )
