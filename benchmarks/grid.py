@@ -248,8 +248,11 @@ def in_noise(bench: Bench, i: int, given: Inputs) -> Inputs:
         spectrum /= np.sqrt(np.arange(len(spectrum)).clip(min=1))
         return {"sound": np.fft.irfft(spectrum, len(given["sound"])).astype(np.float32)}
     files = noise.recordings(str(bench.noise))
-    found = audio.load(files[draw.integers(len(files))][0], RATE)
-    return {"sound": np.roll(found, -int(draw.integers(len(found))))}
+    found = np.zeros(0)
+    while not found.any():  # some recordings are a short sound and then nothing
+        whole = audio.load(files[draw.integers(len(files))][0], RATE)
+        found = effects.fit(np.roll(whole, -int(draw.integers(len(whole)))), len(given["sound"]))
+    return {"sound": found}
 
 
 def with_speaker(bench: Bench, i: int, given: Inputs) -> Inputs:
