@@ -3,6 +3,7 @@
 make archive      the environment is made and every notebook executed: some twenty minutes, and a few gigabytes
 """
 
+import json
 import os
 import re
 import shlex
@@ -105,10 +106,17 @@ def environment(unpacked, tmp_path_factory):
 
 @pytest.mark.archive
 @pytest.mark.parametrize("name", NAMES)
-def test_every_notebook_runs_as_the_readme_says(environment, unpacked, name):
+def test_every_notebook_runs_as_the_readme_says(environment, unpacked, tmp_path, name):
+    """To its end; an exercise, that nobody has solved yet, stops at nothing but what is left to write."""
     programs, own = environment
+    options = ["--allow-errors"] if name.startswith("exercises/") else []
     done = subprocess.run(
-        [programs / "jupyter-execute", "--timeout=1200", unpacked / "notebooks" / name],
+        [programs / "jupyter-execute", "--timeout=1200", f"--output={tmp_path / 'done.ipynb'}", *options,
+         unpacked / "notebooks" / name],
         capture_output=True, text=True, env=own,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
+    cells = json.loads((tmp_path / "done.ipynb").read_text(encoding="utf-8"))["cells"]
+    outputs = [output for cell in cells for output in cell.get("outputs", ())]
+    errors = {output["ename"] for output in outputs if output["output_type"] == "error"}
+    assert errors <= ({"NotImplementedError"} if options else set())
