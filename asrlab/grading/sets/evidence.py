@@ -20,7 +20,8 @@ def recordings(rng):
         places = rng.permutation(M)
         for k, place in enumerate(places[:copies]):
             moved = np.roll(train[rng.integers(N)], 0 if k == 0 else rng.choice([-9, -5, 4, 8]))
-            test[place] = moved * rng.uniform(0.2, 4) + 0.05 * rng.standard_normal(S) * (k > 0)
+            louder = rng.uniform(*((3, 4), (0.8, 1.2), (0.2, 4))[k])
+            test[place] = moved * louder + 0.05 * rng.standard_normal(S) * (k > 0)
         if copies > 1:
             spectrum = np.abs(np.fft.rfft(train[0])) * np.exp(1j * rng.uniform(0, 2 * np.pi, S // 2 + 1))
             test[places[-1]] = np.fft.irfft(spectrum, S)

@@ -23,6 +23,9 @@ def histories(rng):
                     table[" ".join(gram)] = [math.log(rng.uniform(0.01, 0.5)), math.log(rng.uniform(0.1, 0.9))]
         for length in (0, 1, 2, 2, 4):
             yield table, rng.choice(words, length).tolist(), str(rng.choice(words))
+    for gram in ("put red", "put red now"):
+        table[gram] = [math.log(rng.uniform(0.01, 0.5)), math.log(rng.uniform(0.1, 0.9))]
+    yield table, ["put", "red"], "now"  # known at once
 
 
 def backoff_by_recursion(table, history, word):

@@ -129,6 +129,8 @@ def pairs_of_streams(rng):
         draws = rng.permutation((np.arange(B) + rng.uniform(0.1, 0.9, B)) / B)
         if B == 6:
             draws[:2] = p / 2, p  # both are there, and the draws lie on the borders
+        if B == 12:
+            draws[2:4] = p / 4, 3 * p / 4  # what is alone would have been dropped
         yield sound, lips, has_sound, has_lips, rng.standard_normal((2 * D, D)), rng.standard_normal(D), draws, p
 
 
@@ -295,7 +297,9 @@ def paired_rows(rng):
     """N rows of sound and N of text that belong together, at temperatures down to a thousandth."""
     for N, d, temperature in ((1, 2, 1.0), (2, 2, 1.0), (3, 4, 0.5), (5, 3, 0.1), (8, 6, 0.07), (4, 3, 0.001)):
         X = rng.standard_normal((N, d)) * rng.uniform(0.5, 3, (N, 1))
-        yield X, X + rng.standard_normal((N, d)), temperature
+        Z = X + rng.standard_normal((N, d))
+        Z[0] = 2 * X[0]  # as like as can be: at a low temperature exp overflows
+        yield X, Z, temperature
 
 
 def nce_by_pairs(X, Z, temperature):
